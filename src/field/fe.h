@@ -20,7 +20,8 @@
 #define DSP_NR 7 /* X^2 = 7; also the generator of F* for the full prime */
 
 typedef struct { uint64_t v; } dsp_fe;
-typedef struct { dsp_fe a, b; } dsp_ke; /* a + b X */
+typedef struct { dsp_fe a, b; } dsp_ke; /* a + b X; an array of n is 2n adjacent words a, b, a, b, .. */
+_Static_assert(sizeof(dsp_fe) == 8 && sizeof(dsp_ke) == 16, "arrays of elements are arrays of words");
 
 #define DSP_FE_CONST(x) ((dsp_fe){(uint64_t)(x) + 0 * sizeof(char[(uint64_t)(x) < DSP_P ? 1 : -1])})
 #define DSP_KE_CONST(x) ((dsp_ke){DSP_FE_CONST(x), {0}})
@@ -94,6 +95,19 @@ static inline bool dsp_fe_read(dsp_fe *r, const uint8_t b[8])
         return false;
     r->v = v;
     return true;
+}
+/* Which bits of a random word are kept before words >= p are drawn again: all 64 of the full field; the bit length of
+ * p - 1 in a toy field, so that drawing ends. */
+static inline uint64_t dsp_fe_word_mask(void)
+{
+#ifdef DSP_TOY_P
+    uint64_t m = DSP_P - 1;
+    for (unsigned s = 1; s < 64; s *= 2)
+        m |= m >> s;
+    return m;
+#else
+    return UINT64_MAX;
+#endif
 }
 static inline void dsp_fe_write(uint8_t b[8], dsp_fe x)
 {

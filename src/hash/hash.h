@@ -43,6 +43,10 @@ void dsp_rand_salt(const dsp_rand *r, uint8_t out[DSP_SALT_BYTES], uint16_t labe
  * cols + (i - i0) * width; salt i is 16 bytes at salts + 16 (i - i0). */
 void dsp_hash_leaves(dsp_digest *out, uint8_t kind, uint32_t n_leaves, uint32_t i0, size_t n, const uint8_t *salts,
                      const uint8_t *cols, size_t width);
+/* The same for leaves named by a list (index, or i0 + j when NULL), salts and columns of leaf j at salts + j * salt_step and
+ * cols + j * col_step. */
+void dsp_hash_leaf_list(dsp_digest *out, uint8_t kind, uint32_t n_leaves, const uint32_t *index, uint32_t i0, size_t n,
+                        const uint8_t *salts, size_t salt_step, const uint8_t *cols, size_t col_step, size_t width);
 /* out[i] = SHA-256(41 || in[2i] || in[2i+1]), i < n; out may be in. */
 void dsp_hash_nodes(dsp_digest *out, const dsp_digest *in, size_t n);
 

@@ -1,0 +1,166 @@
+/* Portable kernels, the table of variants, and the choice among them. */
+#include "field/kernels.h"
+
+#include "field/variants.h"
+
+static dsp_ke fold1(dsp_ke lo, dsp_ke hi, dsp_ke r) { return dsp_ke_add(lo, dsp_ke_mul(r, dsp_ke_sub(hi, lo))); }
+static dsp_ke twice_minus(dsp_ke hi, dsp_ke lo) { return dsp_ke_sub(dsp_ke_add(hi, hi), lo); }
+static dsp_fe twice_minus_fe(dsp_fe hi, dsp_fe lo) { return dsp_fe_sub(dsp_fe_add(hi, hi), lo); }
+
+void dsp_ke_fold_portable(dsp_ke *out, const dsp_ke *lo, const dsp_ke *hi, size_t n, dsp_ke r)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = fold1(lo[i], hi[i], r);
+}
+
+void dsp_fe_fold_portable(dsp_ke *out, const dsp_fe *lo, const dsp_fe *hi, size_t n, dsp_ke r)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = dsp_ke_add(dsp_ke_from(lo[i]), dsp_ke_scale(r, dsp_fe_sub(hi[i], lo[i])));
+}
+
+dsp_ke dsp_ke_dot_portable(const dsp_ke *x, const dsp_ke *y, size_t n)
+{
+    dsp_ke s = dsp_ke_zero();
+    for (size_t i = 0; i < n; i++)
+        s = dsp_ke_add(s, dsp_ke_mul(x[i], y[i]));
+    return s;
+}
+
+dsp_ke dsp_ke_dot_fe_portable(const dsp_ke *x, const dsp_fe *y, size_t n)
+{
+    dsp_ke s = dsp_ke_zero();
+    for (size_t i = 0; i < n; i++)
+        s = dsp_ke_add(s, dsp_ke_scale(x[i], y[i]));
+    return s;
+}
+
+void dsp_ke_axpy_portable(dsp_ke *acc, const dsp_ke *x, size_t n, dsp_ke c)
+{
+    for (size_t i = 0; i < n; i++)
+        acc[i] = dsp_ke_add(acc[i], dsp_ke_mul(c, x[i]));
+}
+
+void dsp_ke_axpy_fe_portable(dsp_ke *acc, const dsp_fe *x, size_t n, dsp_ke c)
+{
+    for (size_t i = 0; i < n; i++)
+        acc[i] = dsp_ke_add(acc[i], dsp_ke_scale(c, x[i]));
+}
+
+void dsp_round_fw_portable(dsp_ke s[2], const dsp_ke *f_lo, const dsp_ke *f_hi, const dsp_ke *w_lo, const dsp_ke *w_hi,
+                           size_t n)
+{
+    dsp_ke s0 = dsp_ke_zero(), s2 = dsp_ke_zero();
+    for (size_t i = 0; i < n; i++) {
+        s0 = dsp_ke_add(s0, dsp_ke_mul(f_lo[i], w_lo[i]));
+        s2 = dsp_ke_add(s2, dsp_ke_mul(twice_minus(f_hi[i], f_lo[i]), twice_minus(w_hi[i], w_lo[i])));
+    }
+    s[0] = s0;
+    s[1] = s2;
+}
+
+void dsp_round_fw_fe_portable(dsp_ke s[2], const dsp_fe *f_lo, const dsp_fe *f_hi, const dsp_ke *w_lo,
+                              const dsp_ke *w_hi, size_t n)
+{
+    dsp_ke s0 = dsp_ke_zero(), s2 = dsp_ke_zero();
+    for (size_t i = 0; i < n; i++) {
+        s0 = dsp_ke_add(s0, dsp_ke_scale(w_lo[i], f_lo[i]));
+        s2 = dsp_ke_add(s2, dsp_ke_scale(twice_minus(w_hi[i], w_lo[i]), twice_minus_fe(f_hi[i], f_lo[i])));
+    }
+    s[0] = s0;
+    s[1] = s2;
+}
+
+/* p0 q1 + p1 q0 + lambda q0 q1 = p0 q1 + q0 (p1 + lambda q1) */
+static dsp_ke fraction(dsp_ke p0, dsp_ke p1, dsp_ke q0, dsp_ke q1, dsp_ke lambda)
+{
+    return dsp_ke_add(dsp_ke_mul(p0, q1), dsp_ke_mul(q0, dsp_ke_add(p1, dsp_ke_mul(lambda, q1))));
+}
+
+void dsp_round_frac_portable(dsp_ke s[2], const dsp_ke *E, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0,
+                             const dsp_ke *q1, size_t h, dsp_ke lambda)
+{
+    dsp_ke s0 = dsp_ke_zero(), s2 = dsp_ke_zero();
+    for (size_t i = 0; i < h; i++) {
+        const dsp_ke v0 = fraction(p0[i], p1[i], q0[i], q1[i], lambda);
+        const dsp_ke v2 = fraction(twice_minus(p0[h + i], p0[i]), twice_minus(p1[h + i], p1[i]),
+                                   twice_minus(q0[h + i], q0[i]), twice_minus(q1[h + i], q1[i]), lambda);
+        s0 = dsp_ke_add(s0, dsp_ke_mul(E[i], v0));
+        s2 = dsp_ke_add(s2, dsp_ke_mul(E[i], v2));
+    }
+    s[0] = s0;
+    s[1] = s2;
+}
+
+void dsp_frac_up_portable(dsp_ke *p, dsp_ke *q, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0, const dsp_ke *q1,
+                          size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const dsp_ke v = dsp_ke_add(dsp_ke_mul(p0[i], q1[i]), dsp_ke_mul(p1[i], q0[i]));
+        q[i] = dsp_ke_mul(q0[i], q1[i]);
+        p[i] = v;
+    }
+}
+
+static const dsp_field_kernels table[] = {
+    {"portable", 0, dsp_ke_fold_portable, dsp_fe_fold_portable, dsp_ke_dot_portable, dsp_ke_dot_fe_portable,
+     dsp_ke_axpy_portable, dsp_ke_axpy_fe_portable, dsp_round_fw_portable, dsp_round_fw_fe_portable,
+     dsp_round_frac_portable, dsp_frac_up_portable},
+    {NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+};
+
+const dsp_field_kernels *dsp_field_kernels_all(void) { return table; }
+
+enum { CHECK = 19 }; /* more than two vectors of 8 lanes, and a rest */
+
+static bool same(const dsp_ke *x, const dsp_ke *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!dsp_ke_eq(x[i], y[i]))
+            return false;
+    return true;
+}
+
+/* Every kernel of k against entry 0 on one small input with extreme values in it. */
+static bool agrees(const dsp_field_kernels *k)
+{
+    dsp_ke   x[6][2 * CHECK], out[2][4][CHECK], s[2][4][2];
+    dsp_fe   f[2][CHECK];
+    uint64_t w = 1;
+    for (size_t i = 0; i < 6; i++)
+        for (size_t j = 0; j < 2 * CHECK; j++) {
+            w = w * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            x[i][j] = (dsp_ke){dsp_fe_from_u64(w ^ w >> 33), dsp_fe_from_u64(w * 0x9e3779b1u)};
+            if ((i + j) % 5 == 0)
+                x[i][j].a = dsp_fe_neg((dsp_fe){1});
+            if ((i + j) % 7 == 0)
+                x[i][j].b = dsp_fe_neg((dsp_fe){1});
+        }
+    for (size_t j = 0; j < CHECK; j++) {
+        f[0][j] = x[0][j].b;
+        f[1][j] = x[1][j].a;
+    }
+    for (int v = 0; v < 2; v++) {
+        const dsp_field_kernels *q = v ? k : &table[0];
+        q->ke_fold(out[v][0], x[0], x[1], CHECK, x[2][0]);
+        q->fe_fold(out[v][1], f[0], f[1], CHECK, x[2][1]);
+        q->frac_up(out[v][2], out[v][3], x[0], x[1], x[2], x[3], CHECK);
+        s[v][0][0] = q->ke_dot(x[0], x[1], CHECK);
+        s[v][0][1] = q->ke_dot_fe(x[0], f[0], CHECK);
+        q->round_fw(s[v][1], x[0], x[1], x[2], x[3], CHECK);
+        q->round_fw_fe(s[v][2], f[0], f[1], x[2], x[3], CHECK);
+        q->round_frac(s[v][3], x[4], x[0], x[1], x[2], x[3], CHECK, x[5][0]);
+        q->ke_axpy(out[v][2], x[0], CHECK, x[3][0]);
+        q->ke_axpy_fe(out[v][3], f[0], CHECK, x[3][1]);
+    }
+    return same(&out[0][0][0], &out[1][0][0], (size_t)4 * CHECK) && same(&s[0][0][0], &s[1][0][0], 8);
+}
+
+const dsp_field_kernels *dsp_field_kernels_best(uint32_t cpu_bits)
+{
+    const dsp_field_kernels *best = &table[0];
+    for (const dsp_field_kernels *k = &table[1]; k->name; k++)
+        if ((k->cpu_bits & ~cpu_bits) == 0 && agrees(k))
+            best = k;
+    return best;
+}
