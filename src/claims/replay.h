@@ -1,6 +1,13 @@
 /* The symbolic verifier (S7, S8): one pass over the messages of a slice proof in which every sent value is an affine form
  * in the pads. Prover and verifier run this same code; they differ in where a message comes from (dsp_party). It draws
  * every coin, derives every claim, and ends in the linear constraints that the pad prover settles.
+ *
+ * Sources: fraction tree: Papini and Haboeck, "Improving logarithmic derivative lookups using GKR" (ePrint 2023/1284), the factor
+ * eq(xi_t, X) of a round taken out as in Gruen, ePrint 2024/108; hidden messages with one-time pads and the linear
+ * constraints on them: Frigo and shelat, "Anonymous credentials from ECDSA" (ePrint 2024/2010). Renamed here: claims
+ * P, Q, points xi, coins rho, lambda, mu. Soundness, per coin over |K| = 2^128: tree lambda 1, round 2, mu 1; eta groups - 1; step-3 round
+ * 3; op_lambda claims - 1; op round 2; gamma and rho (n - k)/2 + 2 (docs/protocol.md). A hidden value never decides a branch here:
+ * the forms depend on sent values and coins alone.
  */
 #ifndef DSP_CLAIMS_REPLAY_H
 #define DSP_CLAIMS_REPLAY_H
@@ -27,7 +34,21 @@ typedef struct {
 
 typedef struct dsp_replay dsp_replay;
 
-/* Where messages come from. */
+/* Where messages come from. What of the state is valid when a message is asked for (each row adds to those above it):
+ *
+ *   root (digest)  D, st, S, tr (its digest is S); n_roots: how many roots were given so far
+ *   GKR_VALS       alpha, beta, tau[0..ntau); layer = j; lambda of this layer (0 for j = 1); xi[0..j-1) the claim's point; rho[0..j-1)
+ *   GKR_ROUND      layer = j >= 2; round = t; lambda; xi[0..j-1); rho[0..t)
+ *   LEAVES         xi[0..nu); layer = nu; no other field of the tree
+ *   S3_ROUND       eta; round = t; rho3[0..t); member_conv
+ *   S3_VALS        rho3[0..M3)
+ *   OP_ROUND       ledger[0..n_ledger) with forms, op_lambda; round = t; r[0..t)
+ *   Y              r[0..M); a[i][0..R_i)
+ *   SIGMA          the same (y was given)
+ *   U, U2          gamma, row_rho; tree = i; u[0..i) and u2[0..i), at U2 also u[i]
+ *
+ * sent[0..hidden) holds the hidden messages so far, as sent. Messages whose step is absent (S3 without groups, layers
+ * without segments) are not asked for; LEAVES is asked for with n = 0 when it is empty. */
 typedef struct {
     void *arg;
     /* Digest message (root): the verifier reads it, the prover supplies it. Absorbed by the caller. */
@@ -47,6 +68,9 @@ struct dsp_replay {
     dsp_digest                *roots;      /* A; M_n ascending; P */
     uint32_t                   n_roots;
     /* S8.2 */
+    const dsp_field_kernels   *fk;         /* the best for this machine */
+    dsp_ke                    *sent;       /* npad hidden values as sent; the form of pad i is sent[i] + pad i */
+    uint32_t                   n_sent;
     dsp_ke                     alpha, beta, *tau;
     uint32_t                   layer;      /* j, 1 .. nu */
     uint32_t                   round;      /* of the current sumcheck */
@@ -55,6 +79,7 @@ struct dsp_replay {
     dsp_ke                    *rho;        /* coins of the current layer's rounds so far */
     /* S8.3 */
     dsp_ke                     eta, *rho3; /* M3 coins, `round` of them drawn so far */
+    dsp_conv                 **member_conv; /* n_members; the conv of every conv member, else NULL */
     /* S8.4 */
     uint32_t                   n_ledger;
     dsp_claim                 *ledger;
@@ -62,7 +87,7 @@ struct dsp_replay {
     /* S8.5 */
     dsp_ke                     gamma, *row_rho; /* sum of R elements, trees in key order */
     uint32_t                   tree;       /* tree of the current u or u' message */
-    dsp_ke                   **a;          /* per tree: R row weights eqv(r_row), without gamma */
+    dsp_ke                   **a;          /* per tree: R row weights eqv(r_row), without gamma; set before Y */
     dsp_ke                   **u, **u2;    /* per tree: k coefficients */
     /* results */
     uint32_t                   n_constraints;
@@ -75,8 +100,9 @@ struct dsp_replay {
 #endif
 };
 
-/* Runs messages 10 to 52 with this party. st is initialised by dsp_replay_init (statement absorbed, S set).
- * Fails: DSP_E_REJECTED (message starts with the check: "V4 ..", "V5 ..", "V12 .."), DSP_E_NOMEM, or what the party returns. */
+/* dsp_replay_init absorbs the statement and sets S; D, st and the arena are borrowed for r's life. In DSP_TEST_HOOKS builds skip,
+ * drop, tr.forced and tr.log are set between init and run. dsp_replay_run runs messages 10 to 52 with this party: once per init.
+ * Fails: DSP_E_REJECTED (message starts with the check: "V5 ..", "V12 .."), DSP_E_NOMEM, or what the party returns. */
 DSP_MUST_USE dsp_status dsp_replay_init(dsp_replay *r, dsp_arena *arena, const dsp_derived *D, const dsp_slice_statement *st, dsp_err *err);
 DSP_MUST_USE dsp_status dsp_replay_run(dsp_replay *r, const dsp_party *party, dsp_err *err);
 
