@@ -6,7 +6,8 @@ usage: make_vectors.py          write the file
 
 The run secret is 00 01 .. 1f, so the file comes out the same byte for byte. Layout: `field`, `transcript`, `random`, `code`,
 `merkle` and `t` are the building blocks; `proofs` holds whole runs with every intermediate value of section S15. Bytes, field
-elements (8 bytes little-endian) and elements of K (16 bytes) are hex strings. Takes a minute or two."""
+elements (8 bytes little-endian) and elements of K (16 bytes) are hex strings. It takes
+some seconds."""
 import os, runpy, sys, tempfile
 
 here = os.path.dirname(os.path.abspath(__file__))
