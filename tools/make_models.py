@@ -209,8 +209,8 @@ def digits():
 
 
 def shifted(rng, x):
-    """Each 8x8 image moved by at most one pixel in each direction."""
-    out, by = np.zeros_like(x), rng.integers(-1, 2, (len(x), 2))
+    """Half of the 8x8 images moved by at most one pixel in each direction."""
+    out, by = np.zeros_like(x), rng.integers(-1, 2, (len(x), 2)) * rng.integers(0, 2, (len(x), 1))
     for i, (a, b) in enumerate(by):
         out[i, max(a, 0):8 + min(a, 0), max(b, 0):8 + min(b, 0)] = x[i, max(-a, 0):8 - max(a, 0), max(-b, 0):8 - max(b, 0)]
     return out
@@ -263,7 +263,7 @@ def make_net(x, y, tx, ty):
     c1, c2, d1, d2, d3 = Conv(rng, 3, 6, 5), Conv(rng, 6, 16, 5), Dense(rng, 400, 120), Dense(rng, 120, 84), Dense(rng, 84, 10)
     layers = [c1, Relu(), MaxPool(), c2, Relu(), MaxPool(), Flatten(), d1, Relu(), d2, Relu(), d3]
     to = (3, 32, 32)
-    train(layers, x, y, lambda r, v: expand(shifted(r, v), to), 14, 12)
+    train(layers, x, y, lambda r, v: expand(shifted(r, v), to), 30, 12)
     node, names = helper.make_node, ['conv1', 'conv2', 'fc1', 'fc2', 'fc3']
     inits = [init(f'{n}.{w}', a.p[k]) for n, a in zip(names, (c1, c2, d1, d2, d3)) for w, k in (('weight', 'W'), ('bias', 'b'))]
     conv = lambda n, i, o: node('Conv', [i, n + '.weight', n + '.bias'], [o], n, dilations=[1, 1], group=1, kernel_shape=[5, 5],
@@ -312,7 +312,7 @@ def make_tiny(x, y, tx, ty):
     rng = np.random.default_rng(31)
     d1, d2 = Dense(rng, 64, 16), Dense(rng, 16, 10)
     layers, to = [Flatten(), d1, Relu(), d2], (1, 8, 8)
-    train(layers, x, y, lambda r, v: expand(v, to), 60, 32, 4e-3)
+    train(layers, x, y, lambda r, v: expand(v, to), 150, 32, 2e-3, 1e-1)
     gemm = lambda n, i, o: helper.make_node('Gemm', [i, n + '.weight', n + '.bias'], [o], n, alpha=1.0, beta=1.0, transB=1)
     nodes = [gemm('fc1', 'input', 'h'), helper.make_node('Relu', ['h'], ['r'], 'relu'), gemm('fc2', 'r', 'output')]
     inits = [init(f'{n}.{w}', a.p[k]) for n, a in (('fc1', d1), ('fc2', d2)) for w, k in (('weight', 'W'), ('bias', 'b'))]
