@@ -47,6 +47,9 @@ DSP_MUST_USE dsp_status dsp_functional_add(dsp_ke *W, const dsp_functional *f, d
 DSP_MUST_USE dsp_status dsp_conv_kernel_at(dsp_ke *out, const dsp_conv *c, const dsp_ke *rho, dsp_arena *a, dsp_err *err);
 DSP_MUST_USE dsp_status dsp_conv_z(dsp_ke *out, const dsp_conv *c, const int64_t *x, dsp_arena *a, dsp_err *err);
 
+/* The separable functional on x whose value is Z~(rho) (coefficient 1). */
+DSP_MUST_USE dsp_status dsp_conv_on_x(dsp_functional *f, dsp_arena *a, const dsp_conv *c, const dsp_ke *rho, dsp_err *err);
+
 /* The functional of conv term t of op at output point z (m coordinates of the output's cube). From the arena. */
 DSP_MUST_USE dsp_status dsp_conv_make(dsp_conv **c, dsp_arena *a, const dsp_derived *D, uint32_t op, uint32_t term, const dsp_ke *z, dsp_err *err);
 /* The point functional (coefficient 1): z is borrowed for the functional's life. */
