@@ -1,104 +1,109 @@
 /* Portable kernels, the table of variants, and the choice among them. */
 #include "field/kernels.h"
 
+#include "field/acc.h"
 #include "field/variants.h"
 
-static dsp_ke fold1(dsp_ke lo, dsp_ke hi, dsp_ke r) { return dsp_ke_add(lo, dsp_ke_mul(r, dsp_ke_sub(hi, lo))); }
 static dsp_ke twice_minus(dsp_ke hi, dsp_ke lo) { return dsp_ke_sub(dsp_ke_add(hi, hi), lo); }
 static dsp_fe twice_minus_fe(dsp_fe hi, dsp_fe lo) { return dsp_fe_sub(dsp_fe_add(hi, hi), lo); }
 
 void dsp_ke_fold_portable(dsp_ke *out, const dsp_ke *lo, const dsp_ke *hi, size_t n, dsp_ke r)
 {
+    const dsp_ke_factor f = dsp_ke_factor_of(r);
     for (size_t i = 0; i < n; i++)
-        out[i] = fold1(lo[i], hi[i], r);
+        out[i] = dsp_ke_muladd(lo[i], dsp_ke_sub(hi[i], lo[i]), f);
 }
 
 void dsp_fe_fold_portable(dsp_ke *out, const dsp_fe *lo, const dsp_fe *hi, size_t n, dsp_ke r)
 {
-    for (size_t i = 0; i < n; i++)
-        out[i] = dsp_ke_add(dsp_ke_from(lo[i]), dsp_ke_scale(r, dsp_fe_sub(hi[i], lo[i])));
+    for (size_t i = 0; i < n; i++) {
+        const dsp_fe d = dsp_fe_sub(hi[i], lo[i]); /* (p-1)^2 + p - 1 < 2^128 */
+        out[i] = (dsp_ke){dsp_fe_reduce128((dsp_u128)r.a.v * d.v + lo[i].v), dsp_fe_mul(r.b, d)};
+    }
 }
 
 dsp_ke dsp_ke_dot_portable(const dsp_ke *x, const dsp_ke *y, size_t n)
 {
-    dsp_ke s = dsp_ke_zero();
+    dsp_acc_ke s = {{0, 0}, {0, 0}, {0, 0}};
     for (size_t i = 0; i < n; i++)
-        s = dsp_ke_add(s, dsp_ke_mul(x[i], y[i]));
-    return s;
+        dsp_acc_ke_mac(&s, x[i], y[i]);
+    return dsp_acc_ke_reduce(&s);
 }
 
 dsp_ke dsp_ke_dot_fe_portable(const dsp_ke *x, const dsp_fe *y, size_t n)
 {
-    dsp_ke s = dsp_ke_zero();
+    dsp_acc_ke s = {{0, 0}, {0, 0}, {0, 0}};
     for (size_t i = 0; i < n; i++)
-        s = dsp_ke_add(s, dsp_ke_scale(x[i], y[i]));
-    return s;
+        dsp_acc_ke_mac_fe(&s, x[i], y[i]);
+    return dsp_acc_ke_reduce(&s);
 }
 
 void dsp_ke_axpy_portable(dsp_ke *acc, const dsp_ke *x, size_t n, dsp_ke c)
 {
+    const dsp_ke_factor f = dsp_ke_factor_of(c);
     for (size_t i = 0; i < n; i++)
-        acc[i] = dsp_ke_add(acc[i], dsp_ke_mul(c, x[i]));
+        acc[i] = dsp_ke_muladd(acc[i], x[i], f);
 }
 
 void dsp_ke_axpy_fe_portable(dsp_ke *acc, const dsp_fe *x, size_t n, dsp_ke c)
 {
     for (size_t i = 0; i < n; i++)
-        acc[i] = dsp_ke_add(acc[i], dsp_ke_scale(c, x[i]));
+        acc[i] = (dsp_ke){dsp_fe_reduce128((dsp_u128)c.a.v * x[i].v + acc[i].a.v),
+                          dsp_fe_reduce128((dsp_u128)c.b.v * x[i].v + acc[i].b.v)};
 }
 
 void dsp_round_fw_portable(dsp_ke s[2], const dsp_ke *f_lo, const dsp_ke *f_hi, const dsp_ke *w_lo, const dsp_ke *w_hi,
                            size_t n)
 {
-    dsp_ke s0 = dsp_ke_zero(), s2 = dsp_ke_zero();
+    dsp_acc_ke s0 = {{0, 0}, {0, 0}, {0, 0}}, s2 = s0;
     for (size_t i = 0; i < n; i++) {
-        s0 = dsp_ke_add(s0, dsp_ke_mul(f_lo[i], w_lo[i]));
-        s2 = dsp_ke_add(s2, dsp_ke_mul(twice_minus(f_hi[i], f_lo[i]), twice_minus(w_hi[i], w_lo[i])));
+        dsp_acc_ke_mac(&s0, f_lo[i], w_lo[i]);
+        dsp_acc_ke_mac(&s2, twice_minus(f_hi[i], f_lo[i]), twice_minus(w_hi[i], w_lo[i]));
     }
-    s[0] = s0;
-    s[1] = s2;
+    s[0] = dsp_acc_ke_reduce(&s0);
+    s[1] = dsp_acc_ke_reduce(&s2);
 }
 
 void dsp_round_fw_fe_portable(dsp_ke s[2], const dsp_fe *f_lo, const dsp_fe *f_hi, const dsp_ke *w_lo,
                               const dsp_ke *w_hi, size_t n)
 {
-    dsp_ke s0 = dsp_ke_zero(), s2 = dsp_ke_zero();
+    dsp_acc_ke s0 = {{0, 0}, {0, 0}, {0, 0}}, s2 = s0;
     for (size_t i = 0; i < n; i++) {
-        s0 = dsp_ke_add(s0, dsp_ke_scale(w_lo[i], f_lo[i]));
-        s2 = dsp_ke_add(s2, dsp_ke_scale(twice_minus(w_hi[i], w_lo[i]), twice_minus_fe(f_hi[i], f_lo[i])));
+        dsp_acc_ke_mac_fe(&s0, w_lo[i], f_lo[i]);
+        dsp_acc_ke_mac_fe(&s2, twice_minus(w_hi[i], w_lo[i]), twice_minus_fe(f_hi[i], f_lo[i]));
     }
-    s[0] = s0;
-    s[1] = s2;
+    s[0] = dsp_acc_ke_reduce(&s0);
+    s[1] = dsp_acc_ke_reduce(&s2);
 }
 
 /* p0 q1 + p1 q0 + lambda q0 q1 = p0 q1 + q0 (p1 + lambda q1) */
-static dsp_ke fraction(dsp_ke p0, dsp_ke p1, dsp_ke q0, dsp_ke q1, dsp_ke lambda)
+static dsp_ke fraction(dsp_ke p0, dsp_ke p1, dsp_ke q0, dsp_ke q1, dsp_ke_factor lambda)
 {
-    return dsp_ke_add(dsp_ke_mul(p0, q1), dsp_ke_mul(q0, dsp_ke_add(p1, dsp_ke_mul(lambda, q1))));
+    return dsp_ke_mul2(p0, dsp_ke_factor_of(q1), dsp_ke_muladd(p1, q1, lambda), dsp_ke_factor_of(q0));
 }
 
 void dsp_round_frac_portable(dsp_ke s[2], const dsp_ke *E, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0,
                              const dsp_ke *q1, size_t h, dsp_ke lambda)
 {
-    dsp_ke s0 = dsp_ke_zero(), s2 = dsp_ke_zero();
-    for (size_t i = 0; i < h; i++) {
-        const dsp_ke v0 = fraction(p0[i], p1[i], q0[i], q1[i], lambda);
-        const dsp_ke v2 = fraction(twice_minus(p0[h + i], p0[i]), twice_minus(p1[h + i], p1[i]),
-                                   twice_minus(q0[h + i], q0[i]), twice_minus(q1[h + i], q1[i]), lambda);
-        s0 = dsp_ke_add(s0, dsp_ke_mul(E[i], v0));
-        s2 = dsp_ke_add(s2, dsp_ke_mul(E[i], v2));
-    }
-    s[0] = s0;
-    s[1] = s2;
+    const dsp_ke_factor l = dsp_ke_factor_of(lambda);
+    dsp_acc_ke          s0 = {{0, 0}, {0, 0}, {0, 0}}, s2 = s0;
+    for (size_t i = 0; i < h; i++)
+        dsp_acc_ke_mac(&s0, E[i], fraction(p0[i], p1[i], q0[i], q1[i], l));
+    for (size_t i = 0; i < h; i++)
+        dsp_acc_ke_mac(&s2, E[i], fraction(twice_minus(p0[h + i], p0[i]), twice_minus(p1[h + i], p1[i]),
+                                           twice_minus(q0[h + i], q0[i]), twice_minus(q1[h + i], q1[i]), l));
+    s[0] = dsp_acc_ke_reduce(&s0);
+    s[1] = dsp_acc_ke_reduce(&s2);
 }
 
 void dsp_frac_up_portable(dsp_ke *p, dsp_ke *q, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0, const dsp_ke *q1,
                           size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const dsp_ke v = dsp_ke_add(dsp_ke_mul(p0[i], q1[i]), dsp_ke_mul(p1[i], q0[i]));
-        q[i] = dsp_ke_mul(q0[i], q1[i]);
-        p[i] = v;
+        const dsp_ke        r0 = p0[i], r1 = p1[i], t0 = q0[i];
+        const dsp_ke_factor f0 = dsp_ke_factor_of(t0), f1 = dsp_ke_factor_of(q1[i]);
+        q[i] = dsp_ke_muladd(dsp_ke_zero(), t0, f1);
+        p[i] = dsp_ke_mul2(r0, f1, r1, f0);
     }
 }
 
