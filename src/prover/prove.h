@@ -24,6 +24,8 @@ void dsp_run_secret(uint8_t out[32], const uint8_t drawn[32], const dsp_digest *
 
 #ifdef DSP_TEST_HOOKS
 typedef struct dsp_cheat dsp_cheat;   /* prover/cheat.h */
+struct dsp_prove_rules;
+struct dsp_prove_watch;
 #endif
 
 typedef struct {
@@ -38,7 +40,9 @@ typedef struct {
     dsp_status (*ledger)(void *arg, const dsp_digest *context, const dsp_digest *roots, uint32_t n_roots, dsp_err *err);
     void *ledger_arg;
 #ifdef DSP_TEST_HOOKS
-    const dsp_cheat *cheat;
+    const dsp_cheat        *cheat;    /* NULL: honest */
+    const struct dsp_prove_rules *rules; /* or NULL */
+    struct dsp_prove_watch *watch;    /* or NULL */
 #endif
 } dsp_prove_args;
 
