@@ -28,6 +28,7 @@ dsp_status dsp_constrain(dsp_builder *b, uint8_t check, dsp_err *err)
 
 dsp_status dsp_last(const dsp_ke **out, const dsp_ke *z, uint32_t len, uint32_t m, dsp_err *err)
 {
+    *out = NULL;
     if (m > len)
         return dsp_fail(err, DSP_E_BUG, "claims: %u coordinates of a point of %u", m, len);
     *out = z + (len - m);
@@ -41,6 +42,7 @@ dsp_status dsp_op_point(const dsp_ke **z, const dsp_replay *r, uint32_t op, dsp_
 {
     const dsp_derived *D = r->D;
     const uint32_t     m = D->tensor_bits[D->key->ops[op].out];
+    *z = NULL;
     return D->op_at_tau[op] ? dsp_last(z, r->tau, D->ntau, m, err) : last_xi(z, r, m, err);
 }
 
