@@ -15,8 +15,10 @@ enum {
     MIN_LG_C = 4, MAX_LG_C = 17, MIN_RATE = 2, MAX_RATE = 6,     /* n = C 2^rate */
     N_C = MAX_LG_C - MIN_LG_C + 1, N_RATE = MAX_RATE - MIN_RATE + 1,
     MAX_LG_N = 22, N_LG = MAX_LG_N + 1,
-    MAX_T = 2047, N_STARTS = 3, MAX_ROUNDS = 8,
-    MIN_LG_K = 4, MAX_LG_K = 13
+    MAX_T = 2047, N_STARTS = 5, MAX_ROUNDS = 8,
+    MIN_LG_K = 4, MAX_LG_K = 13,
+    /* A proof a little above the ceiling is pushed below it: each byte between counts that much more. A proof far above is left alone. */
+    CEILING = 244 << 10, CEILING_SPAN = 40 << 10, CEILING_WEIGHT = 8
 };
 static const uint64_t FAIL = UINT64_MAX;
 
@@ -26,7 +28,10 @@ typedef struct {               /* a boundary, or one slice's tree A */
     uint32_t    J, cls;        /* cls: index of J among the budgets of the run */
     const char *name;          /* NULL: tree A */
 } item;
-typedef struct { uint32_t first, n; } span;    /* of a slice in `links`: its boundaries in key order, then its A */
+typedef struct {               /* a slice: its boundaries in key order, then its A, in `links` */
+    uint32_t first, n;
+    uint64_t other_bytes;      /* of its proof: messages and the pad tree */
+} span;
 
 typedef struct {
     unsigned     bits;
@@ -150,8 +155,9 @@ static uint64_t slice_cost(run *r, span s, const uint16_t t[N_LG])
             bytes += t[l] * (16 + 32u * (uint64_t)per_length[l]) + 32 * (uint64_t)siblings(r, l, t[l]) + 32;
             work += 4u * per_length[l] * dsp_cost_ntt(l) + dsp_cost_tree(l, 16 + 32u * (uint64_t)per_length[l]);
         }
-    bytes += 32 * (uint64_t)stack_bits(r, s);
-    return bytes * DSP_COST_NS10_PER_BYTE + work;
+    bytes += 32 * (uint64_t)stack_bits(r, s) + s.other_bytes;
+    const uint64_t above = bytes > CEILING ? bytes - CEILING : 0;
+    return (bytes + CEILING_WEIGHT * (above < CEILING_SPAN ? above : CEILING_SPAN)) * DSP_COST_NS10_PER_BYTE + work;
 }
 
 static uint64_t item_cost(const run *r, uint32_t i)
@@ -257,7 +263,7 @@ static bool each_alone(run *r)
     return true;
 }
 
-/* Single trees, then whole slices, move to whatever is cheaper, until nothing is. */
+/* Single trees, then whole slices, then all trees of one length move to whatever is cheaper, until nothing is. */
 static uint64_t descend(run *r, choice *before)
 {
     settle(r, before);
@@ -291,6 +297,27 @@ static uint64_t descend(run *r, choice *before)
                     can = best_dimension(r, i, n, MAX_LG_C, r->t[n], &r->now[i]) || best_dimension(r, i, n, MAX_LG_C, 0, &r->now[i]);
                 }
                 const uint64_t got = can ? joint_cost(r, false, before) : FAIL;
+                if (got < cost) {
+                    cost = got;
+                    settle(r, before);
+                } else {
+                    memcpy(r->now, before, r->n_items * sizeof r->now[0]);
+                }
+            }
+        for (unsigned from = MIN_LG_C + MIN_RATE; from <= MAX_LG_N; from++)
+            for (unsigned n = MIN_LG_C + MIN_RATE; n <= MAX_LG_N; n++) {
+                bool any = false, can = n != from;
+                for (uint32_t i = 0; can && i < r->n_items; i++) {
+                    const choice x = {r->now[i].lg_c, (uint8_t)n};
+                    if (r->now[i].lg_n != from)
+                        continue;
+                    any = true;
+                    if (n >= x.lg_c + (unsigned)MIN_RATE && n <= x.lg_c + (unsigned)MAX_RATE && usable(r, i, x))
+                        r->now[i] = x;
+                    else
+                        can = best_dimension(r, i, n, MAX_LG_C, 0, &r->now[i]);
+                }
+                const uint64_t got = can && any ? joint_cost(r, false, before) : FAIL;
                 if (got < cost) {
                     cost = got;
                     settle(r, before);
@@ -364,9 +391,10 @@ static uint64_t pad_rows(uint64_t n_pads, uint64_t n_products, uint64_t slots)
 
 typedef struct { uint16_t t[MAX_LG_K + 1][N_RATE]; } pad_table;
 
-static bool choose_pads(dsp_key *key, run *r, pad_table *p, uint64_t n_pads, uint64_t n_products)
+/* Sets the pads of key; the bytes of that tree and of its vectors, 0 when no tree holds them. */
+static uint64_t choose_pads(dsp_key *key, run *r, pad_table *p, uint64_t n_pads, uint64_t n_products)
 {
-    uint64_t best = FAIL;
+    uint64_t best = FAIL, best_bytes = 0;
     for (unsigned lk = MIN_LG_K; lk <= MAX_LG_K; lk++) {
         if (((uint64_t)80 << lk) * DSP_COST_NS10_PER_BYTE >= best)
             break;          /* the vectors alone cost more than all of a shorter code */
@@ -387,13 +415,14 @@ static bool choose_pads(dsp_key *key, run *r, pad_table *p, uint64_t n_pads, uin
             const uint64_t cost = bytes * DSP_COST_NS10_PER_BYTE + 2 * R * dsp_cost_ntt(ln) + dsp_cost_tree(ln, 16 + 16 * R);
             if (cost < best) {
                 best = cost;
+                best_bytes = bytes;
                 key->pad_k = k;
                 key->pad_n = n;
                 key->pad_t = t;
             }
         }
     }
-    return best != FAIL;
+    return best_bytes;
 }
 
 /* ---------------------------------------------------------------------------------------------- reading the keys */
@@ -499,7 +528,8 @@ dsp_status dsp_geometry_choose(dsp_key *const *keys, uint32_t n_keys, dsp_err *e
     memset(r.siblings, 0xff, N_LG * sizeof r.siblings[0]);
     memset(pads, 0xff, sizeof *pads);
     for (uint32_t s = 0; s < n_keys; s++) {
-        r.slices[s] = (span){r.n_links, keys[s]->n_trees};
+        const uint64_t pad_bytes = choose_pads(keys[s], &r, pads, D[s]->npad, D[s]->nprod);
+        r.slices[s] = (span){r.n_links, keys[s]->n_trees, 8 + 32 + 64 + 16 * ((uint64_t)D[s]->npad - 2 * D[s]->M) + pad_bytes};
         for (uint32_t j = 0; j + 1 < keys[s]->n_trees; j++)
             r.links[r.n_links++] = find_or_add(&r, keys[s], keys[s]->trees[j].edge);
         r.items[r.n_items] = (item){.cells = tree_cells(D[s]), .J = 1};
@@ -549,7 +579,7 @@ dsp_status dsp_geometry_choose(dsp_key *const *keys, uint32_t n_keys, dsp_err *e
             keys[s]->trees[j] = (dsp_geometry){keys[s]->trees[j].edge, 1u << r.now[i].lg_c, 1u << r.now[i].lg_n, r.items[i].J, t[r.now[i].lg_n]};
         }
         const uint64_t n_pads = D[s]->npad - 2 * (uint64_t)D[s]->M + 2 * (uint64_t)stack_bits(&r, r.slices[s]);
-        if (!choose_pads(keys[s], &r, pads, n_pads, D[s]->nprod)) {
+        if (choose_pads(keys[s], &r, pads, n_pads, D[s]->nprod) == 0) {
             st = dsp_fail(err, DSP_E_LIMIT, "slice %s: no pad tree holds %llu hidden values", keys[s]->name, (unsigned long long)n_pads);
             goto done;
         }

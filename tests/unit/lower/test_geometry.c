@@ -296,11 +296,11 @@ static void test_geometry_of_a_run(void **state)
         dsp_cost_predict(&c, D);
         assert_true(c.proof_bytes > D->fixed_bytes && c.proof_bytes < D->max_bytes);
         assert_true(c.rows > 0 && c.prove_ns > 0 && c.verify_ns > 0 && c.peak_bytes > 0);
-        assert_true(c.proof_bytes <= 270 * 1024);
+        assert_true(c.proof_bytes <= 250 * 1024);
         total += c.proof_bytes;
         dsp_derived_free(D);
     }
-    assert_true(total <= 920 * 1024);
+    assert_true(total <= 900 * 1024);
     for (int s = 0; s < N_SEGMENTS; s++) {
         dsp_key_free(keys[s]);
         dsp_key_free(again[s]);
