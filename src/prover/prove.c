@@ -67,17 +67,13 @@ static dsp_status root(void *arg, dsp_replay *r, dsp_digest *d, dsp_err *err)
     return DSP_OK;
 }
 
-static dsp_status tree_round(dsp_prover *P, const dsp_replay *r, dsp_ke *v, dsp_err *err)
+static void tree_round(dsp_prover *P, const dsp_replay *r, dsp_ke *v)
 {
-    if (dsp_ke_is_zero(r->xi[r->round]))
-        return dsp_fail(err, DSP_E_UNAVAILABLE, "slice '%s': a coin that has to be divided by is 0 (chance below 2^-118); "
-                        "repeat the run with a new nonce", P->D->key->name);
     if (r->round == 0)
         dsp_fraction_layer(&P->frac, r->layer, r->xi, r->lambda);
     else
         dsp_fraction_bind(&P->frac, r->rho[r->round - 1], P->pool);
     dsp_fraction_round(&P->frac, v, P->pool);
-    return DSP_OK;
 }
 
 static dsp_status tree_values(dsp_prover *P, const dsp_replay *r, dsp_ke *v, dsp_err *err)
@@ -159,7 +155,7 @@ static dsp_status message(void *arg, dsp_replay *r, uint16_t id, dsp_ke *v, size
     dsp_prover *P = arg;
     dsp_status  rc = DSP_OK;
     switch (id) {
-    case DSP_M_GKR_ROUND: rc = tree_round(P, r, v, err); break;
+    case DSP_M_GKR_ROUND: tree_round(P, r, v); break;
     case DSP_M_GKR_VALS:  rc = tree_values(P, r, v, err); break;
     case DSP_M_LEAVES:    rc = dsp_prover_leaf_values(P, r, v, n, err); break;
     case DSP_M_S3_ROUND:
@@ -372,7 +368,13 @@ dsp_status dsp_prove_slice(dsp_buf *proof, const dsp_prove_args *args, dsp_err *
         goto done;
     put(P, 0, MAGIC, sizeof MAGIC);
     put(P, 0, r->S.b, sizeof r->S.b);
-    if ((rc = dsp_replay_run(r, &self, err)) != DSP_OK)
+    if ((rc = dsp_replay_run(r, &self, err)) == DSP_E_REJECTED) { /* V5: a coin 0 is not drawn again (S2) */
+        rc = dsp_context(err, DSP_E_UNAVAILABLE, "slice '%s' has no proof under this run's coins (chance below 2^-118): "
+                         "repeat the run with a new nonce", D->key->name);
+        if (err)
+            err->code = rc;
+    }
+    if (rc != DSP_OK)
         goto done;
     WATCH(P, replayed, r);
     if ((rc = answers(P, r, err)) != DSP_OK || (rc = openings(P, r, err)) != DSP_OK)
