@@ -29,6 +29,17 @@ _Static_assert(sizeof(dsp_fe) == 8 && sizeof(dsp_ke) == 16, "arrays of elements 
 __extension__ typedef unsigned __int128 dsp_u128;
 __extension__ typedef __int128 dsp_i128;
 
+/* All ones for 1, 0 for 0. The empty assembly keeps clang from turning what depends on the mask into a branch, which would
+ * be slow (carries are random) and would leak values by time; gcc makes no branch here. */
+static inline uint64_t dsp_fe_mask(bool bit)
+{
+    uint64_t m = -(uint64_t)bit;
+#ifdef __clang__
+    __asm__("" : "+r"(m));
+#endif
+    return m;
+}
+
 /* v mod p of any 128-bit value. */
 static inline dsp_fe dsp_fe_reduce128(dsp_u128 x)
 {
@@ -38,11 +49,11 @@ static inline dsp_fe dsp_fe_reduce128(dsp_u128 x)
     /* x = lo + 2^64 (h0 + 2^32 h1); 2^64 = 2^32 - 1, 2^96 = -1 (mod p) */
     const uint64_t lo = (uint64_t)x, hi = (uint64_t)(x >> 64), h1 = hi >> 32, h0 = hi & 0xffffffffu;
     uint64_t       t = lo - h1;
-    t -= 0xffffffffu & -(uint64_t)(lo < h1);
+    t -= 0xffffffffu & dsp_fe_mask(lo < h1);
     const uint64_t m = (h0 << 32) - h0;
     uint64_t       r = t + m;
-    r += 0xffffffffu & -(uint64_t)(r < m);
-    r -= DSP_P & -(uint64_t)(r >= DSP_P);
+    r += 0xffffffffu & dsp_fe_mask(r < m);
+    r -= DSP_P & dsp_fe_mask(r >= DSP_P);
     return (dsp_fe){r};
 #endif
 }
@@ -53,7 +64,7 @@ static inline dsp_fe dsp_fe_add(dsp_fe x, dsp_fe y)
     return (dsp_fe){(x.v + y.v) % DSP_P};
 #else
     uint64_t r = x.v - (DSP_P - y.v);
-    r += DSP_P & -(uint64_t)(x.v < DSP_P - y.v);
+    r += DSP_P & dsp_fe_mask(x.v < DSP_P - y.v);
     return (dsp_fe){r};
 #endif
 }
@@ -61,7 +72,7 @@ static inline dsp_fe dsp_fe_add(dsp_fe x, dsp_fe y)
 static inline dsp_fe dsp_fe_sub(dsp_fe x, dsp_fe y)
 {
     uint64_t r = x.v - y.v;
-    r += DSP_P & -(uint64_t)(x.v < y.v);
+    r += DSP_P & dsp_fe_mask(x.v < y.v);
     return (dsp_fe){r};
 }
 
@@ -79,7 +90,7 @@ static inline dsp_fe dsp_fe_from_i64(int64_t x)
 #else
     const uint64_t u = (uint64_t)x;                 /* x < 0: u = x + 2^64, so u - 2^64 + p = u - (2^32 - 1) */
     uint64_t       r = u - (0xffffffffu & -(u >> 63));
-    r -= DSP_P & -(uint64_t)(r >= DSP_P);
+    r -= DSP_P & dsp_fe_mask(r >= DSP_P);
     return (dsp_fe){r};
 #endif
 }

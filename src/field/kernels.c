@@ -1,6 +1,7 @@
 /* Portable kernels, the table of variants, and the choice among them. */
 #include "field/kernels.h"
 
+#include "base/cpu.h"
 #include "field/acc.h"
 #include "field/variants.h"
 
@@ -107,10 +108,15 @@ void dsp_frac_up_portable(dsp_ke *p, dsp_ke *q, const dsp_ke *p0, const dsp_ke *
     }
 }
 
+#define ENTRY(v, bits)                                                                                                 \
+    {#v, bits, dsp_ke_fold_##v, dsp_fe_fold_##v, dsp_ke_dot_##v, dsp_ke_dot_fe_##v, dsp_ke_axpy_##v, dsp_ke_axpy_fe_##v, \
+     dsp_round_fw_##v, dsp_round_fw_fe_##v, dsp_round_frac_##v, dsp_frac_up_##v}
+
 static const dsp_field_kernels table[] = {
-    {"portable", 0, dsp_ke_fold_portable, dsp_fe_fold_portable, dsp_ke_dot_portable, dsp_ke_dot_fe_portable,
-     dsp_ke_axpy_portable, dsp_ke_axpy_fe_portable, dsp_round_fw_portable, dsp_round_fw_fe_portable,
-     dsp_round_frac_portable, dsp_frac_up_portable},
+    ENTRY(portable, 0),
+#if defined(DSP_SIMD_X86) && !defined(DSP_TOY_P)
+    ENTRY(avx2, DSP_CPU_AVX2),
+#endif
     {NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 };
 

@@ -22,5 +22,6 @@
                            const dsp_ke *q1, size_t n)
 
 DSP_FIELD_VARIANT(portable);
+DSP_FIELD_VARIANT(avx2);
 
 #endif
