@@ -18,7 +18,6 @@ enum {
     DSP_COST_CELL = 240,           /* a committed cell: encoding, hashing, opening sumcheck */
     DSP_COST_LOOKUP = 229,         /* a leaf of the fraction tree, counting included */
     DSP_COST_KMUL = 16,            /* a product in K */
-    DSP_COST_OPEN = 86,            /* a cell in the functional opening: claims' table, sumcheck, two row combinations */
     DSP_COST_MESSAGE = 2000        /* an element through the transcript */
 };
 
