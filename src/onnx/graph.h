@@ -40,7 +40,8 @@ typedef struct {
     const char     *name, *op, *domain;   /* domain "" is ai.onnx */
     uint32_t        index, n_in, n_out;
     const uint32_t *in, *out;             /* value indices, DSP_NONE for an empty optional name */
-    bool            folded;               /* depends on constants only: all outputs have constant set */
+    bool            folded;               /* depends on constants (or known shapes) only; whole-number outputs have constant set
+                                             after dsp_graph_infer, float ones where they are Constant or a reshaped constant */
     const void     *proto;                /* for attribute access */
 } dsp_node;
 

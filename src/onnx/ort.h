@@ -27,8 +27,14 @@ DSP_MUST_USE dsp_status dsp_session_run(dsp_session *s, const char *const *in_na
 void dsp_array_release(dsp_array *a);
 
 /* Fills dtype, rank and dims of every value of g: asks the runtime with every intermediate named as an output; what depends on data
- * stays -1. Also marks nodes that depend on constants only and folds INTEGER and shape arithmetic (float folding is the lowering's). */
+ * stays -1. Also marks nodes that depend on constants only and folds INTEGER and shape arithmetic (float folding is the lowering's; a float
+ * constant that is only renamed or reshaped is known too). */
 DSP_MUST_USE dsp_status dsp_graph_infer(dsp_graph *g, dsp_ort *o, dsp_err *err);
+
+/* A session over the whole model (dimensions bound, optimisations off) with these node outputs as its outputs, for many runs: inputs by the
+ * names of g->inputs. */
+DSP_MUST_USE dsp_status dsp_graph_session(dsp_session **s, const dsp_graph *g, dsp_ort *o, const uint32_t *values, size_t n_values,
+                                          unsigned threads, dsp_err *err);
 
 /* Runs the whole model on one input set and returns every named value asked for (intermediates included): calibration. */
 DSP_MUST_USE dsp_status dsp_graph_run(const dsp_graph *g, dsp_ort *o, const dsp_array *inputs, const uint32_t *values, size_t n_values,

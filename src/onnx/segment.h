@@ -1,0 +1,21 @@
+/* What one segment's file holds, and its bytes. */
+#ifndef DSP_ONNX_SEGMENT_H
+#define DSP_ONNX_SEGMENT_H
+
+#include "onnx/internal.h"
+#include "onnx/slice.h"
+
+/* Nodes in file order: constant nodes copied from before the segment, then its own (less those that only ask for the shape of a tensor
+ * that is not there). constants: initializers, and values known beforehand that stand in for nodes left out; by first use. */
+typedef struct {
+    uint32_t  n_nodes, n_constants;
+    uint32_t *nodes, *constants;
+    dsp_arena *arena;
+} dsp_closure;
+DSP_MUST_USE dsp_status dsp_closure_find(dsp_closure *c, const dsp_plan *p, uint32_t segment, dsp_err *err);
+void dsp_closure_free(dsp_closure *c);
+
+/* Elements of v that count as parameters: float and 8-bit initializers, Constant nodes with several elements. */
+uint64_t dsp_value_params(const dsp_graph *g, uint32_t v);
+
+#endif
