@@ -3,17 +3,8 @@
 
 #include "prover/internal.h"
 
-/* Cells of tree i up to the end of its last tensor. */
-static uint64_t tree_cells(const dsp_derived *D, const dsp_tree_info *t)
-{
-    uint64_t n = 1;
-    for (uint32_t i = 0; i < t->n_tensors; i++) {
-        const uint64_t end = D->tensor_off[t->tensors[i]] + ((uint64_t)1 << D->tensor_bits[t->tensors[i]]);
-        if (end > n)
-            n = end;
-    }
-    return n;
-}
+/* Cells of the rows that a tree commits to. */
+static uint64_t tree_cells(const dsp_tree_info *t) { return (uint64_t)t->R * t->C; }
 
 #ifdef DSP_TEST_HOOKS
 static dsp_ke claimed(const dsp_prover *P, const dsp_aff *f)
@@ -33,16 +24,15 @@ dsp_status dsp_prover_op_begin(dsp_prover *P, const dsp_replay *r, dsp_err *err)
     if (rc != DSP_OK)
         return rc;
     for (uint32_t i = 0; i < D->n_trees; i++)
-        if (D->trees[i].base + tree_cells(D, &D->trees[i]) > live)
-            live = D->trees[i].base + tree_cells(D, &D->trees[i]);
+        if (D->trees[i].base + tree_cells(&D->trees[i]) > live)
+            live = D->trees[i].base + tree_cells(&D->trees[i]);
     rc = dsp_inner_init(&P->op, P->phase, D->M, live, P->fk, err);
     if (rc != DSP_OK)
         return rc;
     for (uint32_t i = 0; i < D->n_trees; i++) {
         const dsp_tree_info *t = &D->trees[i];
-        const uint64_t       n = tree_cells(D, t);
-        for (uint64_t at = 0, row = 0; at < n; at += t->C, row++)
-            memcpy(P->op.F + t->base + at, P->rows[i] + row * t->k, (n - at < t->C ? n - at : t->C) * sizeof(dsp_fe));
+        for (size_t row = 0; row < t->R; row++)
+            memcpy(P->op.F + t->base + row * t->C, P->rows[i] + row * t->k, t->C * sizeof(dsp_fe));
     }
     dsp_ke w = dsp_ke_one();
     for (uint32_t c = 0; c < r->n_ledger; c++) {
