@@ -120,7 +120,7 @@ dsp_status dsp_conv_run(int64_t *acc, const int64_t *x, const uint32_t xd[3], co
     j.K = j.cg * w->dims[2] * w->dims[3];
     j.N = (size_t)od[1] * od[2];
     weight_bounds(w, j.K, &most, &sum);
-    const bool narrow = x_max <= INT32_MAX && most <= INT32_MAX;
+    const bool narrow = x_max <= INT32_MAX && most <= INT32_MAX && (x_max == 0 || sum <= INT64_MAX / x_max);
     if (!narrow || j.N <= FEW) {
         if (!(j.wide = dsp_calloc(threads, j.K * sizeof *j.wide))) {
             st = dsp_fail(err, DSP_E_NOMEM, "convolution: no memory");

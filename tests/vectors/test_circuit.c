@@ -233,6 +233,78 @@ static void test_witness(void **state)
     dsp_pool_free(pool);
 }
 
+/* ---- a prover that lies about conv1 of `chain`: cell 5 ---- */
+
+typedef struct { uint32_t op; int64_t acc, q; } lie;
+
+static void lie_acc(void *arg, uint32_t op, int64_t *acc, size_t n)
+{
+    const lie *l = arg;
+    assert_true(n > 5);
+    if (op == l->op)
+        acc[5] += l->acc;
+}
+
+static void lie_lin(void *arg, uint32_t op, int64_t *q, int64_t *u, int64_t *v, const int64_t *wide, size_t n)
+{
+    const lie *l = arg;
+    for (size_t i = 0; i < n && op == l->op; i++)
+        assert_int_equal(wide[i], q[i] + u[i] - v[i]);
+    if (op == l->op)
+        q[5] += l->q;
+}
+
+static void test_tampered(void **state)
+{
+    (void)state;
+    const json_t *p = vec_at(vec_get(vectors, "proofs"), 0);
+    slices        r = load(p);
+    const dsp_derived *D = r.D[0];
+    dsp_arena    *a = dsp_arena_create(0);
+    lie           l = {.op = DSP_NONE};
+    dsp_witness  *honest, *w;
+    dsp_err       err = {0};
+    const int64_t *const *in = vec_inputs(a, D, vec_get(p, "values"));
+    for (uint32_t i = 0; i < D->key->n_ops; i++)
+        l.op = strcmp(D->key->ops[i].name, "conv1") == 0 ? i : l.op;
+    assert_int_not_equal(l.op, DSP_NONE);
+    const uint32_t out = D->key->ops[l.op].out, rem = D->segs[D->ranges[D->op_range[l.op][DSP_R_REM]].seg0].col0;
+    const uint32_t q = D->segs[D->ranges[D->op_range[l.op][DSP_R_Q]].seg0].col0;
+    const dsp_tamper t = {.acc = lie_acc, .lin = lie_lin, .arg = &l};
+    ok(dsp_execute(&honest, D, in, true, NULL, &err), &err);
+    /* the quotient off by one: the remainder leaves [0, 2^s) and is no integer of the table */
+    l.q = -1;
+    ok(dsp_execute_tampered(&w, D, in, &t, &err), &err);
+    assert_int_equal(w->cells[out][5], honest->cells[out][5] - 1);
+    assert_non_null(w->column_fe[rem]);
+    for (size_t i = 0; i < dsp_cells(D->tensors[out].dims); i++)
+        assert_true(w->column_fe[rem][i].v == dsp_fe_from_i64(honest->column[rem][i] + (i == 5) * ((int64_t)1 << D->key->ops[l.op].s)).v);
+    dsp_witness_free(w);
+    /* far beyond the output's range: as a field element in the range of q too */
+    l.q = -1000;
+    ok(dsp_execute_tampered(&w, D, in, &t, &err), &err);
+    assert_non_null(w->column_fe[q]);
+    assert_true(w->column_fe[q][5].v == dsp_fe_from_i64(honest->cells[out][5] - 1000 - D->tensors[out].lo).v);
+    ok(dsp_witness_count(w, &err), &err);
+    ok(dsp_witness_count(honest, &err), &err);
+    int64_t missing = 0;
+    for (uint32_t u = 0; u < D->n_used; u++)
+        for (size_t i = 0; i < (size_t)1 << D->used[u].log2; i++)
+            missing += honest->cells[D->used[u].tensor][i] - w->cells[D->used[u].tensor][i];
+    assert_true(missing >= 2); /* remainder, quotient, and what the pool makes of it */
+    dsp_witness_free(w);
+    /* a wrong accumulator is continued consistently */
+    l.q = 0;
+    l.acc = 1;
+    ok(dsp_execute_tampered(&w, D, in, &t, &err), &err);
+    for (uint32_t c = 0; c < D->n_columns; c++)
+        assert_null(w->column_fe[c]);
+    dsp_witness_free(w);
+    dsp_witness_free(honest);
+    dsp_arena_free(a);
+    release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_derived),
         cmocka_unit_test(test_statement),
         cmocka_unit_test(test_witness),
+        cmocka_unit_test(test_tampered),
     };
     vectors = vec_load();
     const int r = cmocka_run_group_tests(tests, NULL, NULL);

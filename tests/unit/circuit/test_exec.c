@@ -64,7 +64,7 @@ static void test_gemm_variants(void **state)
     enum { K = 37 };
     dsp_arena *a = dsp_arena_create(0);
     for (int wide = 0; wide < 2; wide++) {
-        const int64_t most = wide ? INT32_MAX : 7000; /* 37 * 7000^2 < 2^31 */
+        const int64_t most = wide ? 1 << 28 : 7000; /* 37 * 7000^2 < 2^31, 37 * 2^56 < 2^63 */
         int32_t       w[4 * K], p[16 * K];
         uint64_t      seed = 1;
         for (int i = 0; i < 4 * K; i++)
