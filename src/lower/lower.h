@@ -40,6 +40,10 @@ DSP_MUST_USE dsp_status dsp_lower_model(dsp_circuits **out, const dsp_graph *g, 
                                         const bool *prove, dsp_err *err);
 void dsp_circuits_free(dsp_circuits *c);
 
+/* The name that a boundary value has in keys and statements: its own, unless the protocol reserves that (or it is not UTF-8).
+ * Borrowed from the graph or allocated in a; NULL when memory is short. */
+const char *dsp_lower_tensor_name(const dsp_graph *g, uint32_t value, dsp_arena *a);
+
 /* The precision sweep of `compile`: for 10, 12, 14, 16 bits the largest error of every output on the samples, relative to the output's
  * largest value, and whether every argmax agrees; the record of the fewest bits within 1 % (the best one otherwise). */
 typedef struct { unsigned bits; double max_rel_err; bool argmax_agrees; bool feasible; uint64_t saturated; } dsp_precision_row;

@@ -36,6 +36,8 @@ typedef struct dsp_record {
 /* Canonical JSON bytes; the same record gives the same bytes. */
 DSP_MUST_USE dsp_status dsp_record_write(dsp_buf *out, const dsp_record *r, dsp_err *err);
 DSP_MUST_USE dsp_status dsp_record_read(dsp_record **r, const uint8_t *p, size_t len, dsp_err *err);
+/* Sets digest from the bytes that dsp_record_write gives: after a change of fields. */
+DSP_MUST_USE dsp_status dsp_record_seal(dsp_record *r, dsp_err *err);
 dsp_record *dsp_record_create(void);
 void        dsp_record_free(dsp_record *r);
 const dsp_qtensor *dsp_record_find(const dsp_record *r, const char *name);
