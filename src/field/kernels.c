@@ -116,6 +116,7 @@ static const dsp_field_kernels table[] = {
     ENTRY(portable, 0),
 #if defined(DSP_SIMD_X86) && !defined(DSP_TOY_P)
     ENTRY(avx2, DSP_CPU_AVX2),
+    ENTRY(avx512, DSP_CPU_AVX512 | DSP_CPU_AVX512IFMA),
 #endif
     {NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 };

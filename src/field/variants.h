@@ -23,5 +23,6 @@
 
 DSP_FIELD_VARIANT(portable);
 DSP_FIELD_VARIANT(avx2);
+DSP_FIELD_VARIANT(avx512);
 
 #endif

@@ -68,13 +68,14 @@ static const dsp_row_kernels table[] = {
     {"portable", 0, dsp_row_passes_portable},
 #if defined(DSP_SIMD_X86) && !defined(DSP_TOY_P)
     {"avx2", DSP_CPU_AVX2, dsp_row_passes_avx2},
+    {"avx512", DSP_CPU_AVX2 | DSP_CPU_AVX512 | DSP_CPU_AVX512IFMA, dsp_row_passes_avx512},
 #endif
     {NULL, 0, NULL}
 };
 
 const dsp_row_kernels *dsp_row_kernels_all(void) { return table; }
 
-/* Against portable: 8 rows of 8 words and 64 of one, by factors that are arbitrary elements. */
+/* Against portable: 8 rows of 8 words, 16 of 4 and 64 of one, by factors that are arbitrary elements. */
 static bool agrees(const dsp_row_kernels *k)
 {
     dsp_fe       x[64], y[64], w[3][16];
@@ -90,6 +91,8 @@ static bool agrees(const dsp_row_kernels *k)
         tw[i] = (dsp_twiddles){w[0], w[1], w[2]};
     k->passes(x, 3, 8, tw);
     dsp_row_passes_portable(y, 3, 8, tw);
+    k->passes(x, 4, 4, tw);
+    dsp_row_passes_portable(y, 4, 4, tw);
     k->passes(x, 6, 1, tw);
     dsp_row_passes_portable(y, 6, 1, tw);
     bool same = true;

@@ -22,6 +22,7 @@ const dsp_row_kernels *dsp_row_kernels_best(uint32_t cpu_bits);
 
 void dsp_row_passes_portable(dsp_fe *a, unsigned m, size_t step, const dsp_twiddles *tw);
 void dsp_row_passes_avx2(dsp_fe *a, unsigned m, size_t step, const dsp_twiddles *tw);
+void dsp_row_passes_avx512(dsp_fe *a, unsigned m, size_t step, const dsp_twiddles *tw);
 
 /* x times the root of unity of order 4, which is 2^48 in the full field. */
 static inline dsp_fe dsp_fe_mul_i(dsp_fe x)
