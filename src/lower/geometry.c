@@ -105,10 +105,12 @@ static uint32_t queries(run *r, uint32_t cls, unsigned lg_c, unsigned lg_n)
 
 static uint64_t rows(const item *x, choice c) { return ((x->cells - 1) >> c.lg_c) + 1; }
 
-/* A choice that can be made at all, whatever the others are. Rows longer than the tree only add bytes. */
+/* A choice that can be made at all, whatever the others are. Rows longer than the tree only add bytes, but a small tree that many
+ * slices open needs the code length that goes with them. */
 static bool usable(run *r, uint32_t i, choice c)
 {
-    return c.lg_n <= MAX_LG_N && (c.lg_c == MIN_LG_C || (uint64_t)1 << (c.lg_c - 1) < r->items[i].cells) && rows(&r->items[i], c) <= 1u << 16 && queries(r, r->items[i].cls, c.lg_c, c.lg_n) != 0;
+    const uint64_t least = 64 * (uint64_t)r->items[i].J, cells = r->items[i].cells > least ? r->items[i].cells : least;
+    return c.lg_n <= MAX_LG_N && (c.lg_c == MIN_LG_C || (uint64_t)1 << (c.lg_c - 1) < cells) && rows(&r->items[i], c) <= 1u << 16 && queries(r, r->items[i].cls, c.lg_c, c.lg_n) != 0;
 }
 
 static void joint_queries(run *r, uint16_t t[N_LG])

@@ -69,9 +69,19 @@ static dsp_status check_edge(const dsp_graph *g, uint32_t v, bool crosses, dsp_e
                     x->producer == DSP_NONE ? "" : g->nodes[x->producer].op, crosses ? "crosses a cut" : "is a graph output", x->dtype ? "shape" : "type");
 }
 
+/* Whether shapes were inferred: without them a plan is still good for keys, whose shapes the lowering computes itself. */
+static bool inferred(const dsp_graph *g)
+{
+    for (uint32_t v = 0; v < g->n_values; v++)
+        if (g->values[v].producer != DSP_NONE && !g->values[v].is_output && !g->values[v].constant && (g->values[v].dtype || g->values[v].rank >= 0))
+            return true;
+    return false;
+}
+
 static dsp_status find_edges(dsp_plan *p, dsp_err *err)
 {
     const dsp_graph *g = p->g;
+    const bool       known = inferred(g);
     uint32_t *last = DSP_ARENA_N(p->arena, uint32_t, g->n_values); /* 1 + last segment with data reads of it */
     uint32_t *seen = DSP_ARENA_N(p->arena, uint32_t, g->n_values); /* 1 + last segment that listed it as input */
     if (!last || !seen)
@@ -101,7 +111,7 @@ static dsp_status find_edges(dsp_plan *p, dsp_err *err)
                 return dsp_fail(err, DSP_E_NOMEM, "no memory");
             s->n_in = n_in;
         }
-        for (uint32_t i = 0; i < s->n_in; i++) {
+        for (uint32_t i = 0; known && i < s->n_in; i++) {
             const dsp_status r = check_edge(g, s->in[i], true, err);
             if (r != DSP_OK)
                 return r;
@@ -120,7 +130,7 @@ static dsp_status find_edges(dsp_plan *p, dsp_err *err)
                         spare = v;
                     if (!g->values[v].is_output && last[v] <= k + 1)
                         continue;
-                    const dsp_status r = check_edge(g, v, last[v] > k + 1, err);
+                    const dsp_status r = known ? check_edge(g, v, last[v] > k + 1, err) : DSP_OK;
                     if (r != DSP_OK)
                         return r;
                     if (pass)
