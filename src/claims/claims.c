@@ -124,7 +124,8 @@ static dsp_status claim(dsp_builder *b, dsp_label label, const dsp_functional *t
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t t = terms[i].tensor;
         if (r->D->tensors[t].role != DSP_ROLE_PUB) {
-            c.terms[c.n_terms++] = terms[i];
+            c.terms[c.n_terms] = terms[i];
+            c.terms[c.n_terms++].fk = r->fk;
             continue;
         }
         dsp_ke v;

@@ -173,6 +173,8 @@ static dsp_ke dot(const dsp_ke *x, const dsp_ke *y, size_t n)
     return s;
 }
 
+static const dsp_field_kernels *kernels(const dsp_functional *f) { return f->fk ? f->fk : dsp_field_kernels_all(); }
+
 /* sum A[c,a,b] u[c] v[a] w[b] */
 static dsp_ke contract(const dsp_ke *A, const uint32_t d[3], const dsp_ke *u, const dsp_ke *v, const dsp_ke *w)
 {
@@ -188,22 +190,23 @@ static dsp_ke contract(const dsp_ke *A, const uint32_t d[3], const dsp_ke *u, co
 
 /* ------------------------------------------------------------------ convolutions */
 
-/* sum e x of field elements and small integers without a reduction per term: |x| < 2^31 and at most 2^31 terms keep
- * |sum| <= 2^126; larger x enter reduced. Public data only: it branches on x. */
-typedef struct { dsp_i128 a, b; } wide;
+/* A sum of e x over field elements e and integers x, with 2^31 added to every x so that nothing is negative: a small x costs one
+ * product per word and no reduction. At most 2^31 terms below 2^96 (larger x enter reduced) stay below 2^128. Public
+ * data only: it branches on x. */
+typedef struct { dsp_u128 a, b; } wide;
+#define SHIFT ((uint64_t)1 << 31)
 static inline void wide_add_var(wide *w, dsp_ke e, int64_t x)
 {
-    if ((uint64_t)x + ((uint64_t)1 << 31) < (uint64_t)1 << 32) {
-        w->a += (dsp_i128)e.a.v * x;
-        w->b += (dsp_i128)e.b.v * x;
+    const uint64_t y = (uint64_t)x + SHIFT;
+    if (y < 2 * SHIFT) {
+        w->a += (dsp_u128)e.a.v * y;
+        w->b += (dsp_u128)e.b.v * y;
     } else {
         const dsp_ke t = dsp_ke_scale(e, dsp_fe_from_i64(x));
-        w->a += t.a.v;
-        w->b += t.b.v;
+        w->a += (dsp_u128)e.a.v * SHIFT + t.a.v;
+        w->b += (dsp_u128)e.b.v * SHIFT + t.b.v;
     }
 }
-static dsp_fe wide_fe(dsp_i128 x) { return dsp_fe_reduce128((dsp_u128)(x + ((dsp_i128)DSP_P << 62))); }
-static dsp_ke wide_ke(wide w) { return (dsp_ke){wide_fe(w.a), wide_fe(w.b)}; }
 
 /* A(c,a,b) = sum over the outputs o of c's group of eo[o] W[o, c mod cg, a, b]: W is read once, in order. */
 static void conv_kernel(dsp_conv *c, const dsp_weight *w, const dsp_ke *eo)
@@ -214,6 +217,10 @@ static void conv_kernel(dsp_conv *c, const dsp_weight *w, const dsp_ke *eo)
     for (uint32_t g = 0; g < groups; g++) {
         const int64_t *W = w->v + (size_t)g * og * n;
         const dsp_ke  *e = eo + (size_t)g * og;
+        dsp_ke         shift = dsp_ke_zero();
+        for (uint32_t o = 0; o < og; o++)
+            shift = dsp_ke_add(shift, e[o]);
+        shift = dsp_ke_scale(shift, (dsp_fe){SHIFT});
         for (size_t i0 = 0; i0 < n; i0 += BLOCK) {
             const size_t len = n - i0 < BLOCK ? n - i0 : BLOCK;
             wide         acc[BLOCK];
@@ -222,7 +229,7 @@ static void conv_kernel(dsp_conv *c, const dsp_weight *w, const dsp_ke *eo)
                 for (size_t i = 0; i < len; i++)
                     wide_add_var(&acc[i], e[o], W[o * n + i0 + i]);
             for (size_t i = 0; i < len; i++)
-                c->A[g * n + i0 + i] = wide_ke(acc[i]);
+                c->A[g * n + i0 + i] = dsp_ke_sub((dsp_ke){dsp_fe_reduce128(acc[i].a), dsp_fe_reduce128(acc[i].b)}, shift);
         }
     }
 }
@@ -438,7 +445,7 @@ dsp_status dsp_functional_value(dsp_ke *out, const dsp_functional *f, const int6
 
 /* W[padded] += s V(c,i,j), V(c,i,j) = sum_{a,b} A(c,a,b) S_y(a,i) S_x(b,j): per channel T[a][j] = sum_b A(c,a,b) S_x(b,j),
  * then row i gets e_y[y] T[a] for every tap (a, y, i). */
-static dsp_status conv_add(dsp_ke *W, const dsp_conv *c, dsp_ke s, dsp_arena *a, dsp_err *err)
+static dsp_status conv_add(dsp_ke *W, const dsp_conv *c, dsp_ke s, const dsp_field_kernels *fk, dsp_arena *a, dsp_err *err)
 {
     const size_t  kh = c->kd[1], kw = c->kd[2], wd = c->xd[2];
     const axes    x = axes_of(c->xd);
@@ -471,8 +478,8 @@ static dsp_status conv_add(dsp_ke *W, const dsp_conv *c, dsp_ke s, dsp_arena *a,
             }
             for (int64_t y = from; y < to; y++) {
                 dsp_ke *row = plane + ((size_t)(y * sy + base) << x.m[2]);
-                for (int64_t j = lo; j < hi; j++)
-                    row[j] = dsp_ke_add(row[j], dsp_ke_mul(ey[y], T[j]));
+                if (lo < hi)
+                    fk->ke_axpy(row + lo, T + lo, (size_t)(hi - lo), ey[y]);
             }
         }
     }
@@ -486,7 +493,7 @@ dsp_status dsp_functional_add(dsp_ke *W, const dsp_functional *f, dsp_ke scale, 
     dsp_status     st = DSP_OK;
     dsp_ke        *v[3];
     if (f->kind == DSP_F_CONV) {
-        st = conv_add(W, f->conv, s, a, err);
+        st = conv_add(W, f->conv, s, kernels(f), a, err);
         goto done;
     }
     memcpy(v, f->v, sizeof v);
@@ -495,17 +502,18 @@ dsp_status dsp_functional_add(dsp_ke *W, const dsp_functional *f, dsp_ke scale, 
     if (st != DSP_OK)
         goto done;
     const axes x = axes_of(f->dims);
+    if (f->dims[1] == 1 && f->dims[2] == 1) { /* a vector: its cells are neighbours */
+        kernels(f)->ke_axpy(W, v[0], f->dims[0], dsp_ke_mul(s, dsp_ke_mul(v[1][0], v[2][0])));
+        goto done;
+    }
     for (uint32_t c = 0; c < f->dims[0]; c++) {
         const dsp_ke sc = dsp_ke_mul(s, v[0][c]);
         if (dsp_ke_is_zero(sc)) /* a cell that no view reads; public */
             continue;
         for (uint32_t y = 0; y < f->dims[1]; y++) {
             const dsp_ke p = dsp_ke_mul(sc, v[1][y]);
-            dsp_ke      *row = W + ((((size_t)c << x.m[1]) | y) << x.m[2]);
-            if (dsp_ke_is_zero(p))
-                continue;
-            for (uint32_t j = 0; j < f->dims[2]; j++)
-                row[j] = dsp_ke_add(row[j], dsp_ke_mul(p, v[2][j]));
+            if (!dsp_ke_is_zero(p))
+                kernels(f)->ke_axpy(W + ((((size_t)c << x.m[1]) | y) << x.m[2]), v[2], f->dims[2], p);
         }
     }
 done:

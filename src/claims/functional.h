@@ -34,6 +34,7 @@ typedef struct {
                                      * and is made where it is needed only: v[] is NULL then */
     dsp_ke  *v[3];                  /* separable, z NULL: dims[a] entries each */
     dsp_conv *conv;                 /* convolution */
+    const dsp_field_kernels *fk;    /* NULL: portable */
 } dsp_functional;
 
 /* Value (coefficient included) at point r of the tensor's cube (dlog coordinates, axis order). Scratch from the arena. */
