@@ -1,0 +1,193 @@
+/* Set-up written once: terminal, environment, signals, ONNX Runtime's places, worker threads. Only this folder reads the environment. */
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "base/file.h"
+#include "backends/backend.h"
+
+enum { MAX_ORT = 16 };
+
+/* Every file is replaced atomically, so a run that ends here leaves whole files behind. */
+static void interrupted(int sig)
+{
+    static const char msg[] = "\ndsperse: interrupted\n";
+    const ssize_t     n = write(STDERR_FILENO, msg, sizeof msg - 1);
+    (void)n;
+    (void)sig;
+    _exit(EXIT_INTERRUPTED);
+}
+
+/* Files dir/libonnxruntime.so*, in any order. */
+static void add_libraries(const char **list, size_t *n, dsp_arena *a, const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    for (struct dirent *e; *n + 3 < MAX_ORT && (e = readdir(d)) != NULL;)
+        if (strncmp(e->d_name, "libonnxruntime.so", 17) == 0) {
+            char *p = dsp_path_join(dir, e->d_name);
+            list[*n] = p ? dsp_arena_strdup(a, p) : NULL;
+            *n += list[*n] != NULL;
+            dsp_free(p);
+        }
+    closedir(d);
+}
+
+/* DSPERSE_ORT alone when it is set; else beside the build, below the installation prefix, then whatever the loader finds. */
+static const char *const *ort_places(cli *c)
+{
+    static const char *const below[] = {"../deps/onnxruntime/onnxruntime/capi", "../lib/dsperse", "../lib/x86_64-linux-gnu/dsperse"};
+    const char  *env = getenv("DSPERSE_ORT");
+    const char **list = DSP_ARENA_N(c->o.arena, const char *, MAX_ORT);
+    size_t       n = 0;
+    char         exe[4096];
+    if (!list)
+        return NULL;
+    if (env && *env) {
+        list[0] = env;
+        return list;
+    }
+    const ssize_t len = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (len > 0) {
+        exe[len] = 0;
+        char *dir = dsp_path_dir(exe);
+        for (size_t i = 0; dir && i < sizeof below / sizeof *below; i++) {
+            char *p = dsp_path_join(dir, below[i]);
+            if (p)
+                add_libraries(list, &n, c->o.arena, p);
+            dsp_free(p);
+        }
+        dsp_free(dir);
+    }
+    list[n++] = "libonnxruntime.so.1";
+    list[n++] = "libonnxruntime.so";
+    return list;
+}
+
+static int log_level(cli *c)
+{
+    static const struct { const char *name; int level; } names[] = {
+        {"DEBUG", DSP_SAY_DEBUG}, {"INFO", DSP_SAY_INFO}, {"WARNING", DSP_SAY_WARNING}, {"ERROR", DSP_SAY_ERROR}, {"CRITICAL", DSP_SAY_ERROR + 1}};
+    const char *s = c->o.value[OPT_LOG_LEVEL];
+    c->level = isatty(STDERR_FILENO) || c->o.given[OPT_VERBOSE] ? DSP_SAY_INFO : DSP_SAY_WARNING;
+    if (!s)
+        return EXIT_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t k = 0;
+        while (s[k] && names[i].name[k] && toupper((unsigned char)s[k]) == names[i].name[k])
+            k++;
+        if (!s[k] && !names[i].name[k]) {
+            c->level = names[i].level;
+            return EXIT_OK;
+        }
+    }
+    return cli_usage(c, "--log-level: DEBUG, INFO, WARNING, ERROR or CRITICAL expected, \"%s\" found", s);
+}
+
+static int version(cli *c)
+{
+    printf("dsperse %s\n", DSP_VERSION);
+    if (c->o.given[OPT_VERBOSE]) {
+        const uint32_t cpu = dsp_cpu_bits();
+        printf("backends: %s (protocol %d)\nprocessor: %u threads%s%s%s%s\njansson: %s\n", dsp_backend_native()->name, DSP_PROTOCOL_VERSION, dsp_cpu_count(),
+               cpu & DSP_CPU_AVX2 ? ", avx2" : "", cpu & DSP_CPU_AVX512 ? ", avx512" : "", cpu & DSP_CPU_AVX512IFMA ? ", ifma" : "",
+               cpu & DSP_CPU_SHANI ? ", sha" : "", JANSSON_VERSION);
+        dsp_ort *o = NULL;
+        dsp_err  err = {DSP_OK, ""};
+        c->pipe.ort_paths = ort_places(c);
+        if (dsp_pipe_ort(&o, &c->pipe, &err) == DSP_OK)
+            printf("ONNX Runtime: %s\n", dsp_ort_version(o));
+        else
+            printf("ONNX Runtime: not found\n");
+    }
+    return EXIT_OK;
+}
+
+/* What every command takes; EXIT_OK to go on. */
+static int prepare(cli *c)
+{
+    uint64_t threads = 0;
+    int      code = log_level(c);
+    static const opt_id visible[] = {OPT_INPUT_VISIBILITY, OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY};
+    if (code != EXIT_OK)
+        return code;
+    if (c->o.given[OPT_THREADS] && !cli_number(c, OPT_THREADS, 1024, &threads, &code))
+        return code;
+    if (c->o.given[OPT_JOBS] && !cli_number(c, OPT_JOBS, 1024, &threads, &code))
+        return code;
+    if (c->o.given[OPT_MAX_MEMORY] && !cli_size(c, OPT_MAX_MEMORY, &c->pipe.max_memory_bytes, &code))
+        return code;
+    for (size_t i = 0; i < sizeof visible / sizeof *visible; i++) {
+        const char *v = c->o.value[visible[i]];
+        if (v && strcmp(v, "public") != 0)
+            return strcmp(v, "private") == 0 ? cli_usage(c, "--%.*s private: this version proves public inputs, outputs and parameters only",
+                                                         (int)strcspn(cli_option(visible[i])->names, " "), cli_option(visible[i])->names)
+                                             : cli_usage(c, "--%.*s: public or private expected, \"%s\" found",
+                                                         (int)strcspn(cli_option(visible[i])->names, " "), cli_option(visible[i])->names, v);
+    }
+    const char *backend = c->o.value[OPT_BACKEND];
+    if (backend && strcmp(backend, "native") != 0) {
+        const char *known = strstr(backend, "ezkl");
+        if (!known)
+            return cli_usage(c, "--backend: native expected, \"%s\" found", backend);
+        fprintf(stderr, "dsperse %s: backend \"%s\" is not part of this build\n", c->cmd->name, backend);
+        return EXIT_NO_BACKEND;
+    }
+    c->pipe.pool = threads == 1 ? NULL : dsp_pool_create((unsigned)threads);
+    c->pipe.ort_paths = ort_places(c);
+    c->pipe.say = cli_say;
+    c->pipe.say_arg = c;
+    return EXIT_OK;
+}
+
+int cli_main(int argc, char **argv)
+{
+    cli         c = {0};
+    bool        stop;
+    const char *no_colour = getenv("NO_COLOR");
+    signal(SIGINT, interrupted);
+    signal(SIGTERM, interrupted);
+    signal(SIGPIPE, SIG_IGN);
+    c.colour_out = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    c.colour_err = isatty(STDERR_FILENO) && !(no_colour && *no_colour);
+    int code = cli_parse(&c, argc, argv, &stop);
+    if (stop)
+        goto done;
+    c.json = c.o.given[OPT_JSON];
+    c.quiet = c.o.given[OPT_QUIET];
+    if (c.o.given[OPT_VERSION]) {
+        code = version(&c);
+        goto done;
+    }
+    if (!c.cmd) {
+        cli_help(stderr, NULL);
+        code = EXIT_USAGE;
+        goto done;
+    }
+    if ((code = prepare(&c)) != EXIT_OK)
+        goto done;
+    /* A model folder stands for its slices and its runs. */
+    if ((c.cmd->needed == OPT_SLICES || c.cmd->needed == OPT_RUN) && !c.o.given[c.cmd->needed] && c.o.given[OPT_MODEL_DIR]) {
+        c.o.given[c.cmd->needed] = true;
+        c.o.value[c.cmd->needed] = c.o.value[OPT_MODEL_DIR];
+    }
+    if (c.cmd->needed != OPT_COUNT && !c.o.given[c.cmd->needed]) {
+        const char *names = cli_option(c.cmd->needed)->names;
+        code = cli_usage(&c, "missing option: --%.*s", (int)strcspn(names, " "), names);
+        goto done;
+    }
+    code = c.cmd->run(&c);
+done:
+    dsp_pipe_release(&c.pipe);
+    dsp_arena_free(c.o.arena);
+    if (fflush(stdout) != 0 && code == EXIT_OK)
+        code = EXIT_FAILED;
+    return code;
+}

@@ -1,0 +1,85 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/pipeline.h"
+
+void dsp_pipe_release(dsp_pipe *p)
+{
+    dsp_ort_close(p->ort);
+    p->ort = NULL;
+    dsp_pool_free(p->pool);
+    p->pool = NULL;
+}
+
+dsp_status dsp_pipe_ort(dsp_ort **o, dsp_pipe *p, dsp_err *err)
+{
+    static const char *const none[] = {NULL};
+    dsp_status s = DSP_OK;
+    if (!p->ort)
+        s = dsp_ort_open(&p->ort, p->ort_paths ? p->ort_paths : none, err);
+    *o = p->ort;
+    return s;
+}
+
+void dsp_pipe_say(const dsp_pipe *p, dsp_say level, const char *fmt, ...)
+{
+    char    text[1024];
+    va_list ap;
+    if (!p->say)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    p->say(p->say_arg, level, text);
+}
+
+static const char *skip_blanks(const char *s)
+{
+    while (*s == ' ' || *s == '\t')
+        s++;
+    return s;
+}
+
+/* A decimal index; NULL when there is none or it does not fit. */
+static const char *index_at(uint64_t *v, const char *s)
+{
+    if (*s < '0' || *s > '9')
+        return NULL;
+    for (*v = 0; *s >= '0' && *s <= '9'; s++)
+        if ((*v = *v * 10 + (uint64_t)(*s - '0')) > UINT32_MAX)
+            return NULL;
+    return s;
+}
+
+dsp_status dsp_layers_parse(bool *flags, uint32_t n, const char *text, dsp_err *err)
+{
+    memset(flags, 0, n * sizeof *flags);
+    for (const char *s = text;;) {
+        uint64_t    a, b;
+        const char *e = index_at(&a, skip_blanks(s));
+        if (!e)
+            return dsp_fail(err, DSP_E_ARG, "layers \"%s\": a number expected at character %zu", text, (size_t)(skip_blanks(s) - text) + 1);
+        b = a;
+        e = skip_blanks(e);
+        if (*e == '-') {
+            const char *at = skip_blanks(e + 1);
+            e = index_at(&b, at);
+            if (!e)
+                return dsp_fail(err, DSP_E_ARG, "layers \"%s\": a number expected after '-' at character %zu", text, (size_t)(at - text) + 1);
+            e = skip_blanks(e);
+        }
+        if (a > b)
+            return dsp_fail(err, DSP_E_ARG, "layers \"%s\": %ju-%ju runs backwards", text, (uintmax_t)a, (uintmax_t)b);
+        if (b >= n)
+            return dsp_fail(err, DSP_E_ARG, "layers \"%s\": segment %ju does not exist, there are %u (0-%u)", text, (uintmax_t)b, n, n ? n - 1 : 0);
+        for (uint64_t i = a; i <= b; i++)
+            flags[i] = true;
+        if (*e == 0)
+            return DSP_OK;
+        if (*e != ',')
+            return dsp_fail(err, DSP_E_ARG, "layers \"%s\": ',' expected at character %zu", text, (size_t)(e - text) + 1);
+        s = e + 1;
+    }
+}

@@ -1,0 +1,105 @@
+/* The steps of the command line as functions over artifacts on disk: slice, compile, run, prove, verify, bundle, and what
+ * measures them. Files are written atomically and only when a step has something to say, so that a failure leaves earlier
+ * results intact. All paths given here are absolute; paths written are relative to the file that holds them.
+ *
+ * Every step returns a report, a JSON object that is the caller's (json_decref) also when the step fails halfway (it may be NULL).
+ */
+#ifndef DSP_PIPELINE_PIPELINE_H
+#define DSP_PIPELINE_PIPELINE_H
+
+#include <jansson.h>
+
+#include "base/pool.h"
+#include "lower/lower.h"
+
+typedef enum { DSP_SAY_DEBUG, DSP_SAY_INFO, DSP_SAY_WARNING, DSP_SAY_ERROR } dsp_say;
+
+/* What every step is given. */
+typedef struct dsp_pipe {
+    dsp_pool          *pool;               /* may be NULL: one thread */
+    const char *const *ort_paths;          /* candidates for the ONNX Runtime library, NULL at the end */
+    uint64_t           max_memory_bytes;   /* 0: no limit */
+    void             (*say)(void *arg, dsp_say level, const char *text);   /* may be NULL */
+    void              *say_arg;
+    dsp_ort           *ort;                /* opened on first use */
+} dsp_pipe;
+
+void dsp_pipe_release(dsp_pipe *p);
+/* The runtime; opened when it is needed for the first time. Borrowed. */
+DSP_MUST_USE dsp_status dsp_pipe_ort(dsp_ort **o, dsp_pipe *p, dsp_err *err);
+void dsp_pipe_say(const dsp_pipe *p, dsp_say level, const char *fmt, ...) DSP_PRINTF(3, 4);
+
+/* ---- layers (specification 4.4) ---- */
+/* item *("," item), item = N | A "-" B. flags: n entries, set where named. DSP_E_ARG names what is wrong. */
+DSP_MUST_USE dsp_status dsp_layers_parse(bool *flags, uint32_t n, const char *text, dsp_err *err);
+
+/* ---- slice ---- */
+typedef struct {
+    const char *model;            /* file or folder */
+    const char *out;              /* slices folder; NULL: <model folder>/slices */
+    const char *save;             /* analysis file; NULL: none */
+    bool        save_default;     /* <model folder>/analysis/model_metadata.json */
+    const dsp_dim_bind *binds;  size_t n_binds;
+    const char *cuts;             /* "3,5,9" node indices, "none"; NULL: the default cut set */
+    uint64_t    max_params, max_macs; /* merge neighbours of the default set up to these sums; 0: leave as they are */
+    bool        force;
+} dsp_slice_args;
+DSP_MUST_USE dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report, dsp_err *err);
+
+/* ---- compile ---- */
+typedef struct {
+    const char *slices;           /* slices or model folder, or a model file (compiled as one segment in <folder>/model) */
+    const char *const *inputs;  size_t n_inputs;     /* sample files; none: the model's input.json where it exists */
+    const dsp_range_arg *ranges; size_t n_ranges;
+    const char *layers;           /* NULL: all */
+    unsigned    precision;        /* 0: chosen */
+    bool        force, no_fallback;
+    const dsp_dim_bind *binds;  size_t n_binds;      /* for a model file */
+} dsp_compile_args;
+DSP_MUST_USE dsp_status dsp_pipe_compile(dsp_pipe *p, const dsp_compile_args *a, json_t **report, dsp_err *err);
+
+/* ---- run ---- */
+typedef struct {
+    const char *slices;           /* slices or model folder */
+    const char *input;            /* NULL: the model's input.json */
+    const char *output;           /* copy of the results; NULL: none */
+    const char *run_metadata;     /* chain file whose folder is the run root; NULL: <model folder>/run */
+    const char *eval;             /* labelled set: measure accuracy instead of making a run */
+    bool        fresh, compare, no_fallback;
+} dsp_run_args;
+/* report.run_dir names the run's folder. */
+DSP_MUST_USE dsp_status dsp_pipe_run(dsp_pipe *p, const dsp_run_args *a, json_t **report, dsp_err *err);
+
+/* ---- prove ---- */
+typedef struct {
+    const char *run;              /* run folder, run root or model folder */
+    const char *output;
+    const char *layers;
+    bool        force;            /* prove again where a valid proof exists */
+    bool        no_self_verify;
+} dsp_prove_run_args;
+DSP_MUST_USE dsp_status dsp_pipe_prove(dsp_pipe *p, const dsp_prove_run_args *a, json_t **report, dsp_err *err);
+
+/* ---- verify ---- */
+typedef struct {
+    const char *run;              /* run folder, run root, model folder or bundle */
+    const char *output;
+    const char *layers;
+    const char *model;            /* derive the keys from this model and the run's record */
+    const char *model_id;         /* hex */
+    const char *expect_input, *expect_output;
+    bool        require_full;
+    bool        read_only;        /* leave run_result.json as it is */
+} dsp_verify_args;
+/* DSP_E_REJECTED: report.check and the message name the check that spoke. */
+DSP_MUST_USE dsp_status dsp_pipe_verify(dsp_pipe *p, const dsp_verify_args *a, json_t **report, dsp_err *err);
+
+/* ---- bundle ---- */
+typedef struct { const char *run, *out; bool force; } dsp_bundle_args;
+DSP_MUST_USE dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **report, dsp_err *err);
+
+/* ---- bench ---- */
+typedef struct { const char *model; bool kernels; unsigned repeats; } dsp_bench_args;
+DSP_MUST_USE dsp_status dsp_pipe_bench(dsp_pipe *p, const dsp_bench_args *a, json_t **report, dsp_err *err);
+
+#endif

@@ -1,0 +1,367 @@
+/* The step prove: one proof per witnessed segment of a run. It touches neither the model file nor ONNX Runtime: keys, boundaries,
+ * statement and secret of the run folder are all it reads.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "format/container.h"
+#include "pipeline/paths.h"
+#include "pipeline/runfiles.h"
+
+typedef struct {
+    bool       selected;
+    dsp_status status;
+    dsp_err    err;
+    bool       done, fresh;       /* a valid proof is on disk; it was made now */
+    uint64_t   load_ns, prove_ns, verify_ns, bytes, work;
+    dsp_digest digest;
+} slot;
+
+typedef struct {
+    dsp_pipe                 *p;
+    const dsp_prove_run_args *a;
+    char                     *dir, *result_path, *ledger_path;
+    dsp_statement            *st;
+    json_t                   *result;
+    uint8_t                   secret[32];
+    dsp_digest                secret_id;
+    slot                     *slots;        /* per slice of the statement */
+    pthread_mutex_t           lock;         /* result, ledger */
+    dsp_status                save_status;
+    dsp_err                  *save_err;
+} prover;
+
+/* The ledger's record is one file for all slices: one at a time. */
+typedef struct { prover *pr; dsp_ledger ledger; } ledger_arg;
+static dsp_status record(void *arg, const dsp_digest *context, const dsp_digest *roots, uint32_t n, dsp_err *err)
+{
+    ledger_arg *l = arg;
+    pthread_mutex_lock(&l->pr->lock);
+    const dsp_status s = dsp_ledger_record(&l->ledger, context, roots, n, err);
+    pthread_mutex_unlock(&l->pr->lock);
+    return s;
+}
+
+/* The key of a slice, which must be the one that the run was made with. */
+static dsp_status load_key(dsp_slice **sl, prover *pr, uint32_t i, dsp_err *err)
+{
+    const dsp_stmt_slice *x = &pr->st->slices[i];
+    uint8_t   *p = NULL;
+    size_t     n = 0;
+    char      *path = dsp_segment_file(pr->dir, x->index, "vk.bin");
+    *sl = NULL;
+    dsp_status s = path ? dsp_file_read(&p, &n, path, DSP_FILE_MAX, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    if (s == DSP_OK) {
+        const dsp_digest d = dsp_sha256(p, n);
+        if (!dsp_digest_eq(&d, &x->key))
+            s = dsp_fail(err, DSP_E_UNSUPPORTED, "%s: the key changed since the run; make a new run", path);
+    }
+    if (s == DSP_OK && (s = dsp_backend_native()->load(sl, p, n, err)) != DSP_OK)
+        dsp_context(err, s, "%s", path);
+    dsp_free(p);
+    dsp_free(path);
+    return s;
+}
+
+/* Cells of every boundary tensor of the slice as the run recorded them. own[k] is set where they are the caller's. */
+static dsp_status load_cells(int64_t **own, const int64_t **cells, prover *pr, const dsp_slice *sl, uint32_t segment, dsp_err *err)
+{
+    dsp_witness_row *rows = DSP_NEW_N(dsp_witness_row, sl->n_io);
+    char            *path = dsp_segment_file(pr->dir, segment, "witness.bin");
+    dsp_status       s = rows && path ? dsp_witness_read(rows, path, sl, pr->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a witness");
+    for (uint32_t k = 0; k < sl->n_io && s == DSP_OK; k++) {
+        const dsp_io  *io = &sl->io[k];
+        const uint32_t place = io->pub ? dsp_statement_pub(pr->st, io->name) : dsp_statement_edge(pr->st, io->name);
+        if (place == DSP_NONE || place != rows[k].place) {
+            s = dsp_fail(err, DSP_E_FORMAT, "%s: tensor \"%s\" is not where the statement has it", path, io->name);
+        } else if (io->pub) {
+            cells[k] = memcmp(pr->st->pubs[place].dims, io->dims, sizeof io->dims) == 0 ? pr->st->pubs[place].cells : NULL;
+            if (!cells[k])
+                s = dsp_fail(err, DSP_E_FORMAT, "statement.bin: tensor \"%s\" has another shape than the key", io->name);
+        } else {
+            char  name[48];
+            snprintf(name, sizeof name, "boundaries/%u.bin", place);
+            char *file = dsp_path_join(pr->dir, name);
+            own[k] = DSP_NEW_N(int64_t, (size_t)io->count);
+            cells[k] = own[k];
+            s = file && own[k] ? dsp_boundary_read(own[k], file, io->name, io->dims, pr->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a boundary");
+            dsp_free(file);
+        }
+        if (s == DSP_OK) {
+            const dsp_digest d = dsp_cells_digest(cells[k], io->count);
+            if (!dsp_digest_eq(&d, &rows[k].digest))
+                s = dsp_fail(err, DSP_E_FORMAT, "%s: the values of \"%s\" are not those of the witness", path, io->name);
+        }
+    }
+    dsp_free(rows);
+    dsp_free(path);
+    return s;
+}
+
+/* Whether a valid proof of this slice is on disk. */
+static bool have_proof(prover *pr, slot *t, const dsp_slice *sl, const char *path)
+{
+    uint8_t       *p = NULL;
+    size_t         n = 0;
+    unsigned       check;
+    const uint64_t t0 = dsp_clock_ns();
+    const bool     ok = dsp_file_read(&p, &n, path, DSP_FILE_MAX, NULL) == DSP_OK && sl->backend->verify(sl, pr->st, p, n, &check, NULL) == DSP_OK;
+    if (ok) {
+        t->bytes = n;
+        t->digest = dsp_sha256(p, n);
+        t->verify_ns = dsp_clock_ns() - t0;
+    }
+    dsp_free(p);
+    return ok;
+}
+
+static dsp_status prove_slice(prover *pr, uint32_t i, dsp_err *err)
+{
+    slot          *t = &pr->slots[i];
+    const uint32_t segment = pr->st->slices[i].index;
+    dsp_slice     *sl = NULL;
+    int64_t      **own = NULL;
+    const int64_t **cells = NULL;
+    dsp_buf        proof = {0};
+    char          *path = dsp_segment_file(pr->dir, segment, "proof.bin");
+    ledger_arg     la = {pr, {pr->ledger_path, pr->secret_id, segment, 0}};
+    const uint64_t t0 = dsp_clock_ns();
+    dsp_status     s = path ? load_key(&sl, pr, i, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    if (s != DSP_OK)
+        goto done;
+    if (!pr->a->force && have_proof(pr, t, sl, path)) {
+        t->done = true;
+        goto done;
+    }
+    own = DSP_NEW_N(int64_t *, sl->n_io);
+    cells = DSP_NEW_N(const int64_t *, sl->n_io);
+    if (!own || !cells) {
+        s = dsp_fail(err, DSP_E_NOMEM, "no memory for segment %u", segment);
+        goto done;
+    }
+    if ((s = load_cells(own, cells, pr, sl, segment, err)) != DSP_OK)
+        goto done;
+    const uint64_t        t1 = dsp_clock_ns();
+    const dsp_slice_prove args = {.statement = pr->st, .cells = cells, .secret = pr->secret, .pool = pr->p->pool, .ledger = record, .ledger_arg = &la};
+    if ((s = sl->backend->prove(&proof, sl, &args, err)) != DSP_OK) {
+        /* a caller's condition was broken: here, what is on disk does not fit together */
+        s = s == DSP_E_ARG || s == DSP_E_REJECTED ? DSP_E_UNSUPPORTED : s;
+        goto done;
+    }
+    const uint64_t t2 = dsp_clock_ns();
+    if (!pr->a->no_self_verify) {
+        unsigned check = 0;
+        s = sl->backend->verify(sl, pr->st, proof.p, proof.len, &check, err);
+        if (s != DSP_OK) {
+            s = dsp_fail(err, DSP_E_BUG, "segment %u: the proof just made does not verify: %s", segment, err->msg);
+            goto done;
+        }
+        t->verify_ns = dsp_clock_ns() - t2;
+    }
+    if ((s = dsp_file_write_fast(path, proof.p, proof.len, 0644, err)) != DSP_OK)
+        goto done;
+    t->done = t->fresh = true;
+    t->load_ns = t1 - t0;
+    t->prove_ns = t2 - t1;
+    t->bytes = proof.len;
+    t->digest = dsp_sha256(proof.p, proof.len);
+done:
+    for (uint32_t k = 0; own && k < sl->n_io; k++)
+        if (own[k]) {
+            dsp_wipe(own[k], (size_t)sl->io[k].count * sizeof(int64_t));
+            dsp_free(own[k]);
+        }
+    dsp_free(own);
+    dsp_free(cells);
+    if (sl)
+        sl->backend->free(sl);
+    dsp_buf_release(&proof);
+    dsp_free(path);
+    return s;
+}
+
+/* Brings one segment's entry of run_result.json up to date and saves it. */
+static void note(prover *pr, uint32_t i)
+{
+    const slot *t = &pr->slots[i];
+    json_t     *e = dsp_result_entry(pr->result, pr->st->slices[i].index);
+    char        file[48];
+    if (!e)
+        return;
+    json_t *o = json_object_get(e, "proof_execution"), *old = json_incref(o);
+    o = json_object();
+    snprintf(file, sizeof file, "segment_%u/proof.bin", pr->st->slices[i].index);
+    dsp_json_put(o, "proof_file", json_string(file));
+    dsp_json_put(o, "success", json_boolean(t->done));
+    if (t->done && !t->fresh && json_is_object(old) && json_object_get(old, "proof_generation_time"))
+        dsp_json_put(o, "proof_generation_time", json_incref(json_object_get(old, "proof_generation_time")));
+    else
+        dsp_json_put(o, "proof_generation_time", dsp_json_time((double)t->prove_ns / 1e9));
+    if (t->done) {
+        dsp_json_put(o, "skipped", json_boolean(!t->fresh));
+        dsp_json_put(o, "proof_bytes", json_integer((json_int_t)t->bytes));
+        dsp_json_put(o, "proof_sha256", dsp_json_hex(&t->digest));
+        dsp_json_put(o, "self_verified", json_boolean(t->verify_ns != 0));
+        if (t->verify_ns)
+            dsp_json_put(o, "self_verification_time", dsp_json_time((double)t->verify_ns / 1e9));
+        dsp_json_put(o, "peak_memory_bytes", json_integer((json_int_t)dsp_peak_rss_bytes()));
+    } else {
+        dsp_json_put(o, "error", json_string(t->err.msg));
+    }
+    json_decref(old);
+    dsp_json_put(e, "proof_execution", o);
+    json_object_del(e, "verification_execution");
+    json_object_del(pr->result, "verification");
+    json_object_del(pr->result, "chain_verification");
+    if (pr->save_status == DSP_OK)
+        pr->save_status = dsp_json_save(pr->result_path, pr->result, 2, false, pr->save_err);
+}
+
+static void job(void *arg, size_t at, unsigned thread)
+{
+    prover  *pr = arg;
+    slot    *t = &pr->slots[at];
+    (void)thread;
+    if (!t->selected)
+        return;
+    t->status = prove_slice(pr, (uint32_t)at, &t->err);
+    pthread_mutex_lock(&pr->lock);
+    note(pr, (uint32_t)at);
+    if (t->status != DSP_OK)
+        dsp_pipe_say(pr->p, DSP_SAY_ERROR, "segment_%u: %s", pr->st->slices[at].index, t->err.msg);
+    else
+        dsp_pipe_say(pr->p, DSP_SAY_INFO, "segment_%u: %s, %ju bytes", pr->st->slices[at].index, t->fresh ? "proved" : "proof is valid already",
+                     (uintmax_t)t->bytes);
+    pthread_mutex_unlock(&pr->lock);
+}
+
+static json_t *row_json(const prover *pr, uint32_t i)
+{
+    const slot *t = &pr->slots[i];
+    json_t     *o = json_object();
+    dsp_json_put(o, "segment", json_integer(pr->st->slices[i].index));
+    dsp_json_put(o, "result", json_string(!t->selected ? "not selected" : t->status != DSP_OK ? "failed" : t->fresh ? "proved" : "valid already"));
+    if (t->done) {
+        dsp_json_put(o, "prove_seconds", dsp_json_time((double)t->prove_ns / 1e9));
+        dsp_json_put(o, "load_seconds", dsp_json_time((double)t->load_ns / 1e9));
+        dsp_json_put(o, "self_verify_seconds", dsp_json_time((double)t->verify_ns / 1e9));
+        dsp_json_put(o, "proof_bytes", json_integer((json_int_t)t->bytes));
+        dsp_json_put(o, "proof_sha256", dsp_json_hex(&t->digest));
+    } else if (t->status != DSP_OK) {
+        dsp_json_put(o, "error", json_string(t->err.msg));
+    }
+    return o;
+}
+
+static dsp_status select_slices(prover *pr, dsp_err *err)
+{
+    const uint32_t n = pr->st->n_slices + pr->st->n_unproved;
+    bool          *flags = DSP_NEW_N(bool, n);
+    dsp_status     s = flags ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", n);
+    if (s == DSP_OK && pr->a->layers)
+        s = dsp_layers_parse(flags, n, pr->a->layers, err);
+    for (uint32_t i = 0; i < pr->st->n_slices && s == DSP_OK; i++)
+        pr->slots[i].selected = !pr->a->layers || (pr->st->slices[i].index < n && flags[pr->st->slices[i].index]);
+    dsp_free(flags);
+    return s;
+}
+
+/* Results of all slices; a failed one decides the status. */
+static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *err)
+{
+    json_t    *r = *report = dsp_json_head(), *rows = json_array(), *chain = json_object_get(pr->result, "execution_chain");
+    uint32_t   n = 0, wanted = 0;
+    uint64_t   macs = 0, bytes = 0, prove_ns = 0;
+    dsp_status s = DSP_OK;
+    for (uint32_t i = 0; i < pr->st->n_slices; i++) {
+        const slot *t = &pr->slots[i];
+        json_array_append_new(rows, row_json(pr, i));
+        wanted += t->selected;
+        n += t->done;
+        macs += t->done ? pr->st->slices[i].macs : 0;
+        bytes += t->bytes;
+        prove_ns += t->prove_ns;
+        if (t->status != DSP_OK && s == DSP_OK) {
+            s = t->status;
+            if (err)
+                *err = t->err;
+            dsp_context(err, s, "segment_%u", pr->st->slices[i].index);
+        }
+    }
+    dsp_json_put(chain, "proved_slices", json_integer(n));
+    dsp_json_put(chain, "ezkl_proved_slices", json_integer(0));
+    dsp_json_put(chain, "verified_slices", json_integer(0));
+    dsp_json_put(chain, "ezkl_verified_slices", json_integer(0));
+    dsp_json_put(pr->result, "proved", dsp_coverage(pr->st, n, macs));
+    dsp_json_put(r, "run_dir", json_string(pr->dir));
+    dsp_json_put(r, "segments", rows);
+    dsp_json_put(r, "proved", json_integer(n));
+    dsp_json_put(r, "of", json_integer(wanted));
+    dsp_json_put(r, "coverage", dsp_coverage(pr->st, n, macs));
+    dsp_json_put(r, "proof_bytes", json_integer((json_int_t)bytes));
+    dsp_json_put(r, "prove_seconds", dsp_json_time((double)prove_ns / 1e9));
+    dsp_json_put(r, "seconds", dsp_json_time((double)(dsp_clock_ns() - t0) / 1e9));
+    dsp_json_put(r, "peak_memory_bytes", json_integer((json_int_t)dsp_peak_rss_bytes()));
+    if (pr->save_status == DSP_OK)
+        pr->save_status = dsp_json_save(pr->result_path, pr->result, 2, false, pr->save_err);
+    if (s == DSP_OK && pr->save_status != DSP_OK) {
+        s = pr->save_status;
+        if (err)
+            *err = *pr->save_err;
+    }
+    if (s == DSP_OK && pr->a->output)
+        s = dsp_json_save(pr->a->output, pr->result, 2, true, err);
+    return s;
+}
+
+dsp_status dsp_pipe_prove(dsp_pipe *p, const dsp_prove_run_args *a, json_t **report, dsp_err *err)
+{
+    dsp_err        save_err = {DSP_OK, ""};
+    prover         pr = {.p = p, .a = a, .save_err = &save_err};
+    dsp_run_place  place;
+    const uint64_t t0 = dsp_clock_ns();
+    *report = NULL;
+    if (pthread_mutex_init(&pr.lock, NULL) != 0)
+        return dsp_fail(err, DSP_E_NOMEM, "no lock");
+    dsp_status s = dsp_find_run(&place, a->run, false, err);
+    if (s != DSP_OK)
+        goto done;
+    pr.dir = place.dir;
+    if (place.chosen)
+        dsp_pipe_say(p, DSP_SAY_INFO, "the newest run: %s", dsp_path_base(pr.dir));
+    pr.result_path = dsp_path_join(pr.dir, "run_result.json");
+    pr.ledger_path = dsp_path_join(pr.dir, "ledger.bin");
+    if (!pr.result_path || !pr.ledger_path) {
+        s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+        goto done;
+    }
+    if ((s = dsp_json_load(&pr.result, pr.result_path, err)) != DSP_OK || (s = dsp_statement_load(&pr.st, pr.dir, err)) != DSP_OK)
+        goto done;
+    if (pr.st->n_slices == 0) {
+        s = dsp_fail(err, DSP_E_MISSING, "%s: no segment of this run has a witness; compile the model and run again", pr.dir);
+        goto done;
+    }
+    pr.slots = DSP_NEW_N(slot, pr.st->n_slices);
+    if (!pr.slots) {
+        s = dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", pr.st->n_slices);
+        goto done;
+    }
+    if ((s = select_slices(&pr, err)) != DSP_OK || (s = dsp_run_secret_load(pr.secret, pr.dir, pr.st, err)) != DSP_OK)
+        goto done;
+    pr.secret_id = dsp_sha256(pr.secret, 32);
+    for (uint32_t i = 0; i < pr.st->n_slices; i++)
+        job(&pr, i, 0);
+    s = conclude(&pr, report, t0, err);
+done:
+    pthread_mutex_destroy(&pr.lock);
+    dsp_wipe(pr.secret, sizeof pr.secret);
+    json_decref(pr.result);
+    dsp_statement_free(pr.st);
+    dsp_free(pr.slots);
+    dsp_free(pr.result_path);
+    dsp_free(pr.ledger_path);
+    dsp_free(pr.dir);
+    return s;
+}

@@ -1,0 +1,495 @@
+/* The step run: exact integers through the compiled segments, ONNX Runtime through the others, and the statement that the
+ * proofs of this run will be about.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "format/container.h"
+#include "pipeline/paths.h"
+#include "pipeline/runfiles.h"
+#include "prover/prove.h"
+
+typedef struct {
+    dsp_pipe           *p;
+    const dsp_run_args *a;
+    dsp_model          *m;
+    dsp_array          *in;
+    char               *input_path, *root, *dir, *result_path;
+    json_t             *result;
+    uint8_t             nonce[32], drawn[32];
+    dsp_digest          input_digest;
+    dsp_store           store;
+    dsp_statement      *st;
+    uint64_t            saturated;
+    uint32_t            n_witnessed;
+} runner;
+
+/* ---- the run's folder ---- */
+
+static dsp_status save(runner *r, bool flush, dsp_err *err) { return dsp_json_save(r->result_path, r->result, 2, flush, err); }
+
+/* Takes up an unfinished run: its secret and nonce; false when they cannot be read. */
+static bool take_up(runner *r)
+{
+    dsp_digest nonce;
+    uint8_t   *p = NULL;
+    size_t     n = 0;
+    char      *path = dsp_path_join(r->dir, "secret"), *rp = dsp_path_join(r->dir, "run_result.json");
+    json_t    *old = NULL;
+    const bool ok = path && rp && dsp_json_load(&old, rp, NULL) == DSP_OK && dsp_json_digest(&nonce, old, "nonce") &&
+                    dsp_file_read(&p, &n, path, 4096, NULL) == DSP_OK && n == DSP_SECRET_BYTES;
+    if (ok) {
+        memcpy(r->nonce, nonce.b, 32);
+        memcpy(r->drawn, p, 32);
+    }
+    if (p)
+        dsp_wipe(p, n);
+    dsp_free(p);
+    dsp_free(path);
+    dsp_free(rp);
+    json_decref(old);
+    return ok;
+}
+
+static dsp_status open_folder(runner *r, bool *continued, dsp_err *err)
+{
+    char       input[65], key[65];
+    dsp_status s = DSP_OK;
+    dsp_digest_hex(input, &r->input_digest);
+    dsp_digest_hex(key, &r->m->run_key);
+    *continued = false;
+    if (!r->a->fresh) {
+        if ((s = dsp_run_unfinished(&r->dir, r->root, input, key, err)) != DSP_OK)
+            return s;
+        *continued = r->dir && take_up(r);
+        if (!*continued) {
+            dsp_free(r->dir);
+            r->dir = NULL;
+        }
+    }
+    if (*continued)
+        return DSP_OK;
+    if ((s = dsp_run_create(&r->dir, r->root, err)) != DSP_OK || (s = dsp_random_bytes(r->nonce, 32, err)) != DSP_OK ||
+        (s = dsp_random_bytes(r->drawn, 32, err)) != DSP_OK)
+        return s;
+    char *path = dsp_path_join(r->dir, "secret");
+    s = path ? dsp_file_write(path, r->drawn, 32, 0600, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    dsp_free(path);
+    return s;
+}
+
+static json_t *rel(const char *from, const char *to)
+{
+    char   *p = dsp_path_from(from, to);
+    json_t *j = json_string(p ? p : "");
+    dsp_free(p);
+    return j;
+}
+
+static dsp_status begin(runner *r, bool continued, dsp_err *err)
+{
+    char             now[32];
+    const dsp_digest nonce = *(const dsp_digest *)(const void *)r->nonce;
+    json_t          *o = r->result = dsp_json_head(), *chain = json_object();
+    r->result_path = dsp_path_join(r->dir, "run_result.json");
+    if (!r->result_path)
+        return dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    dsp_utc_now(now);
+    dsp_json_put(o, "status", json_string("running"));
+    dsp_json_put(o, "run_id", json_string(dsp_path_base(r->dir)));
+    dsp_json_put(o, "started_at", json_string(now));
+    dsp_json_put(o, "continued", json_boolean(continued));
+    dsp_json_put(o, "model_path", rel(r->dir, r->m->model_dir));
+    dsp_json_put(o, "slices_path", rel(r->dir, r->m->slices_dir));
+    dsp_json_put(o, "input_path", rel(r->dir, r->input_path));
+    dsp_json_put(o, "input_sha256", dsp_json_hex(&r->input_digest));
+    dsp_json_put(o, "model_sha256", dsp_json_hex(&r->m->g->digest));
+    dsp_json_put(o, "model_id", dsp_json_hex(&r->m->model_id));
+    dsp_json_put(o, "run_key", dsp_json_hex(&r->m->run_key));
+    dsp_json_put(o, "nonce", dsp_json_hex(&nonce));
+    dsp_json_put(chain, "total_slices", json_integer(r->m->n));
+    dsp_json_put(chain, "execution_results", json_array());
+    dsp_json_put(o, "execution_chain", chain);
+    return save(r, false, err);
+}
+
+static dsp_status after_segment(void *arg, dsp_seg *s, dsp_err *err)
+{
+    runner *r = arg;
+    json_t *e = json_object(), *w = json_object(), *chain = json_object_get(r->result, "execution_chain");
+    char    file[64];
+    dsp_json_put(w, "method", json_string(s->slice ? s->slice->backend->method : "onnx_only"));
+    dsp_json_put(w, "execution_time", dsp_json_time(s->seconds));
+    dsp_json_put(w, "attempted_ezkl", json_false());
+    dsp_json_put(w, "attempted_backend", s->slice ? json_string(s->slice->backend->name) : json_null());
+    dsp_json_put(w, "success", json_true());
+    dsp_json_put(w, "input_file", json_string("unknown"));
+    snprintf(file, sizeof file, "%s/witness.bin", s->name);
+    dsp_json_put(w, "output_file", json_string(s->slice ? file : "unknown"));
+    dsp_json_put(w, "saturated_cells", json_integer((json_int_t)s->saturated));
+    if (!s->slice)
+        dsp_json_put(w, "reason", json_string(s->reason));
+    dsp_json_put(e, "segment_id", json_string(s->name));
+    dsp_json_put(e, "backend", s->slice ? json_string(s->slice->backend->name) : json_null());
+    if (s->slice)
+        dsp_json_put(e, "vk_sha256", dsp_json_hex(&s->slice->digest));
+    dsp_json_put(e, "macs", json_integer((json_int_t)s->macs));
+    dsp_json_put(e, "witness_execution", w);
+    json_array_append_new(dsp_json_array_at(chain, "execution_results"), e);
+    r->n_witnessed += s->slice != NULL;
+    r->saturated += s->saturated;
+    dsp_json_put(chain, "ezkl_witness_slices", json_integer(0));
+    dsp_json_put(chain, "witness_slices", json_integer(r->n_witnessed));
+    dsp_pipe_say(r->p, DSP_SAY_DEBUG, "%s: %s, %.3f s", s->name, s->slice ? "integers" : "ONNX Runtime", s->seconds);
+    return save(r, false, err);
+}
+
+/* ---- the statement ---- */
+
+/* Adds the boundary tensors of the slices that are public (or committed), each once; in graph order within inputs, then outputs,
+ * then inner ones. */
+static dsp_status add_pubs(runner *r, int use, dsp_err *err)
+{
+    const dsp_graph *g = r->m->g;
+    for (uint32_t i = 0; i < r->m->n; i++) {
+        const dsp_seg *s = &r->m->segs[i];
+        for (uint32_t k = 0; s->slice && k < s->slice->n_io; k++) {
+            const dsp_io    *io = &s->slice->io[k];
+            const dsp_value *v = &g->values[s->io_value[k]];
+            const int        is = v->is_input ? DSP_STMT_INPUT : v->is_output ? DSP_STMT_OUTPUT : DSP_STMT_INNER;
+            if (!io->pub || is != use || dsp_statement_pub(r->st, io->name) != DSP_NONE)
+                continue;
+            dsp_stmt_pub *q = &r->st->pubs[r->st->n_pubs++];
+            q->name = dsp_arena_strdup(r->st->arena, io->name);
+            q->use = (uint8_t)((v->is_input ? DSP_STMT_INPUT : 0) | (v->is_output ? DSP_STMT_OUTPUT : 0) |
+                               (!v->is_input && !v->is_output ? DSP_STMT_INNER : 0));
+            memcpy(q->dims, io->dims, sizeof q->dims);
+            q->scale_bits = io->scale_bits;
+            q->cells = r->store.v[s->io_value[k]].cells;
+            if (!q->name || !q->cells)
+                return dsp_fail(err, DSP_E_BUG, "public tensor \"%s\" has no value", io->name);
+        }
+    }
+    return DSP_OK;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(((const dsp_stmt_edge *)a)->name, ((const dsp_stmt_edge *)b)->name); }
+
+/* Graph inputs and outputs in the order of the model. */
+static void order_pubs(runner *r)
+{
+    dsp_statement *st = r->st;
+    uint32_t       at = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        const uint32_t n = pass ? r->m->g->n_outputs : r->m->g->n_inputs, *v = pass ? r->m->g->outputs : r->m->g->inputs;
+        for (uint32_t i = 0; i < n; i++) {
+            const char    *name = dsp_lower_tensor_name(r->m->g, v[i], r->m->arena);
+            const uint32_t k = name ? dsp_statement_pub(st, name) : DSP_NONE;
+            if (k == DSP_NONE || k < at)
+                continue;
+            const dsp_stmt_pub t = st->pubs[k];
+            st->pubs[k] = st->pubs[at];
+            st->pubs[at++] = t;
+        }
+    }
+}
+
+static dsp_status commit_edges(runner *r, dsp_err *err)
+{
+    uint8_t    secret[32];
+    dsp_status s = DSP_OK;
+    const dsp_digest in = dsp_run_inputs_digest(r->st);
+    dsp_run_secret(secret, r->drawn, &r->st->run_key, r->st->nonce, &in);
+    for (uint32_t i = 0; i < r->m->n && s == DSP_OK; i++) {
+        const dsp_seg *g = &r->m->segs[i];
+        for (uint32_t k = 0; g->slice && k < g->slice->n_io && s == DSP_OK; k++) {
+            const dsp_io *io = &g->slice->io[k];
+            if (io->pub || dsp_statement_edge(r->st, io->name) != DSP_NONE)
+                continue;
+            dsp_stmt_edge *e = &r->st->edges[r->st->n_edges];
+            e->name = dsp_arena_strdup(r->st->arena, io->name);
+            const int64_t *cells = r->store.v[g->io_value[k]].cells;
+            if (!e->name || !cells)
+                s = dsp_fail(err, DSP_E_BUG, "boundary \"%s\" has no value", io->name);
+            else
+                s = g->slice->backend->commit(&e->root, g->slice, k, cells, &r->st->run_key, secret, r->p->pool, err);
+            r->st->n_edges++;
+        }
+    }
+    dsp_wipe(secret, sizeof secret);
+    qsort(r->st->edges, r->st->n_edges, sizeof *r->st->edges, by_name);
+    return s;
+}
+
+static dsp_status make_statement(runner *r, dsp_err *err)
+{
+    const dsp_model *m = r->m;
+    dsp_statement   *st = r->st = dsp_statement_create();
+    uint32_t         n_io = 0;
+    dsp_status       s;
+    for (uint32_t i = 0; i < m->n; i++)
+        n_io += m->segs[i].slice ? m->segs[i].slice->n_io : 0;
+    if (!st || !(st->slices = DSP_ARENA_N(st->arena, dsp_stmt_slice, m->n)) || !(st->unproved = DSP_ARENA_N(st->arena, dsp_stmt_unproved, m->n)) ||
+        !(st->pubs = DSP_ARENA_N(st->arena, dsp_stmt_pub, n_io)) || !(st->edges = DSP_ARENA_N(st->arena, dsp_stmt_edge, n_io)))
+        return dsp_fail(err, DSP_E_NOMEM, "no memory for the statement");
+    st->model = m->g->digest;
+    st->record = m->record->digest;
+    st->model_id = m->model_id;
+    st->run_key = m->run_key;
+    memcpy(st->nonce, r->nonce, 32);
+    for (uint32_t i = 0; i < m->n; i++) {
+        const dsp_seg *g = &m->segs[i];
+        if (g->slice)
+            st->slices[st->n_slices++] = (dsp_stmt_slice){g->name, i, g->slice->digest, g->macs};
+        else
+            st->unproved[st->n_unproved++] = (dsp_stmt_unproved){g->name, *g->reason ? g->reason : "not compiled", i, g->macs};
+    }
+    if ((s = add_pubs(r, DSP_STMT_INPUT, err)) != DSP_OK || (s = add_pubs(r, DSP_STMT_OUTPUT, err)) != DSP_OK ||
+        (s = add_pubs(r, DSP_STMT_INNER, err)) != DSP_OK)
+        return s;
+    order_pubs(r);
+    return commit_edges(r, err);
+}
+
+/* ---- files ---- */
+
+/* Every edge has cells: it was committed. */
+static const dsp_val *edge_value(const runner *r, const char *name)
+{
+    for (uint32_t i = 0; i < r->m->n; i++) {
+        const dsp_seg *g = &r->m->segs[i];
+        for (uint32_t k = 0; g->slice && k < g->slice->n_io; k++)
+            if (strcmp(g->slice->io[k].name, name) == 0)
+                return &r->store.v[g->io_value[k]];
+    }
+    return NULL;
+}
+
+static dsp_status write_boundaries(runner *r, dsp_err *err)
+{
+    char      *dir = dsp_path_join(r->dir, "boundaries");
+    dsp_status s = dir ? dsp_mkdirs(dir, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    for (uint32_t e = 0; e < r->st->n_edges && s == DSP_OK; e++) {
+        const dsp_val *v = edge_value(r, r->st->edges[e].name);
+        char           name[32];
+        snprintf(name, sizeof name, "%u.bin", e);
+        char *path = dsp_path_join(dir, name);
+        s = path ? dsp_boundary_write(path, r->st->edges[e].name, v->io->dims, v->cells, r->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+        dsp_free(path);
+    }
+    dsp_free(dir);
+    return s;
+}
+
+static dsp_status write_segment(runner *r, const dsp_seg *g, dsp_err *err)
+{
+    dsp_witness_row *rows = DSP_NEW_N(dsp_witness_row, g->slice->n_io);
+    char            *vk = dsp_segment_file(r->dir, g->index, "vk.bin"), *wit = dsp_segment_file(r->dir, g->index, "witness.bin");
+    char            *dir = vk ? dsp_path_dir(vk) : NULL;
+    dsp_status       s = rows && vk && wit && dir ? dsp_mkdirs(dir, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for segment %u", g->index);
+    for (uint32_t k = 0; k < g->slice->n_io && s == DSP_OK; k++) {
+        const dsp_io *io = &g->slice->io[k];
+        rows[k].place = io->pub ? dsp_statement_pub(r->st, io->name) : dsp_statement_edge(r->st, io->name);
+        rows[k].digest = dsp_cells_digest(r->store.v[g->io_value[k]].cells, io->count);
+    }
+    if (s == DSP_OK)
+        s = dsp_file_write_fast(vk, g->vk, g->vk_len, 0644, err);
+    if (s == DSP_OK)
+        s = dsp_witness_write(wit, g->slice, rows, r->st, err);
+    dsp_free(rows);
+    dsp_free(vk);
+    dsp_free(wit);
+    dsp_free(dir);
+    return s;
+}
+
+static dsp_status write_statement(runner *r, dsp_err *err)
+{
+    dsp_buf    b = {0};
+    char      *path = dsp_path_join(r->dir, "statement.bin"), *record = dsp_path_join(r->dir, "quantization.json");
+    dsp_status s = path && record ? dsp_statement_write(&b, r->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    if (s == DSP_OK)
+        s = dsp_file_write_fast(record, r->m->record_bytes, r->m->record_len, 0644, err);
+    if (s == DSP_OK)
+        s = dsp_file_write(path, b.p, b.len, 0644, err);
+    if (s == DSP_OK) {
+        const dsp_digest d = dsp_sha256(b.p, b.len);
+        dsp_json_put(r->result, "statement_sha256", dsp_json_hex(&d));
+    }
+    dsp_buf_release(&b);
+    dsp_free(path);
+    dsp_free(record);
+    return s;
+}
+
+static dsp_status write_chain(runner *r, dsp_err *err)
+{
+    char      *own = dsp_path_join(r->dir, "chain.json");
+    char      *root = r->a->run_metadata ? dsp_strdup(r->a->run_metadata) : dsp_path_join(r->root, "metadata.json");
+    json_t    *a = dsp_chain_json(r->m, r->dir), *b = dsp_chain_json(r->m, r->root);
+    dsp_json_put(a, "kind", json_string("run_chain"));
+    dsp_json_put(b, "kind", json_string("run_root"));
+    dsp_status s = own && root ? dsp_json_save(own, a, 4, false, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    if (s == DSP_OK)
+        s = dsp_json_save(root, b, 4, false, err);
+    json_decref(a);
+    json_decref(b);
+    dsp_free(own);
+    dsp_free(root);
+    return s;
+}
+
+/* ---- results ---- */
+
+static dsp_status compare(runner *r, const dsp_array *out, dsp_err *err)
+{
+    const dsp_graph *g = r->m->g;
+    dsp_ort         *ort;
+    dsp_array       *ref = DSP_NEW_N(dsp_array, g->n_outputs);
+    json_t          *list = json_array();
+    dsp_status       s = ref ? dsp_pipe_ort(&ort, r->p, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for the comparison");
+    if (s == DSP_OK)
+        s = dsp_graph_run(g, ort, r->in, g->outputs, g->n_outputs, ref, err);
+    for (uint32_t i = 0; i < g->n_outputs && s == DSP_OK; i++)
+        json_array_append_new(list, dsp_compare_json(g->values[g->outputs[i]].name, &out[i], &ref[i]));
+    dsp_json_put(r->result, "comparison", list);
+    for (uint32_t i = 0; ref && i < g->n_outputs; i++)
+        dsp_array_release(&ref[i]);
+    dsp_free(ref);
+    return s;
+}
+
+static dsp_status write_output(runner *r, dsp_err *err)
+{
+    json_t *o = dsp_json_head(), *list = json_object(), *e, *shape;
+    size_t  i;
+    static const char *const same[] = {"prediction", "probabilities", "outputs", "comparison", "run_id"};
+    for (size_t k = 0; k < sizeof same / sizeof *same; k++)
+        if (json_object_get(r->result, same[k]))
+            dsp_json_put(o, same[k], json_incref(json_object_get(r->result, same[k])));
+    size_t total = 1;
+    shape = json_object_get(json_array_get(json_object_get(r->result, "outputs"), 0), "shape");
+    json_array_foreach(shape, i, e)
+        total *= (size_t)json_integer_value(e);
+    dsp_json_put(o, "tensor_shape", json_pack("[i,I]", 1, (json_int_t)total));
+    json_array_foreach(json_object_get(json_object_get(r->result, "execution_chain"), "execution_results"), i, e)
+        dsp_json_put(list, dsp_json_str(e, "segment_id"), json_incref(json_object_get(e, "witness_execution")));
+    dsp_json_put(o, "slice_results", list);
+    const dsp_status s = dsp_json_save(r->a->output, o, 2, true, err);
+    json_decref(o);
+    return s;
+}
+
+static dsp_status finish(runner *r, dsp_err *err)
+{
+    const dsp_graph *g = r->m->g;
+    dsp_array       *out = DSP_NEW_N(dsp_array, g->n_outputs);
+    json_t          *list = json_array(), *chain = json_object_get(r->result, "execution_chain");
+    uint64_t         macs = 0, clamped = 0;
+    char             text[16], now[32];
+    dsp_status       s = out ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for the outputs");
+    for (uint32_t i = 0; i < g->n_outputs && s == DSP_OK; i++) {
+        s = dsp_store_array(&out[i], r->m, &r->store, g->outputs[i], err);
+        if (s == DSP_OK)
+            json_array_append_new(list, dsp_array_json(g->values[g->outputs[i]].name, &out[i], true));
+    }
+    dsp_json_put(r->result, "outputs", list);
+    if (s == DSP_OK)
+        dsp_classify(r->result, out, g->n_outputs);
+    if (s == DSP_OK && r->a->compare)
+        s = compare(r, out, err);
+    if (s != DSP_OK)
+        goto done;
+    for (uint32_t i = 0; i < r->m->n; i++)
+        macs += r->m->segs[i].slice ? r->m->segs[i].macs : 0;
+    for (uint32_t i = 0; i < r->store.n; i++)
+        clamped += r->store.v[i].clamped;
+    snprintf(text, sizeof text, "%.1f%%", r->m->n ? 100.0 * r->m->n_proved / r->m->n : 0.0);
+    dsp_json_put(chain, "overall_security", json_string(text));
+    dsp_json_put(chain, "overall_security_measures", json_string("segments with a witness, percent"));
+    if (r->st)
+        dsp_json_put(r->result, "witnessed", dsp_coverage(r->st, r->m->n_proved, macs));
+    dsp_json_put(r->result, "saturated_cells", json_integer((json_int_t)r->saturated));
+    dsp_json_put(r->result, "clamped_cells", json_integer((json_int_t)clamped));
+    dsp_json_put(r->result, "performance_comparison", json_pack("{s:s}", "note", "integers are exact; --compare measures them against the float model"));
+    dsp_utc_now(now);
+    dsp_json_put(r->result, "finished_at", json_string(now));
+    dsp_json_put(r->result, "peak_memory_bytes", json_integer((json_int_t)dsp_peak_rss_bytes()));
+done:
+    for (uint32_t i = 0; out && i < g->n_outputs; i++)
+        dsp_array_release(&out[i]);
+    dsp_free(out);
+    return s;
+}
+
+static dsp_status find_root(runner *r, dsp_err *err)
+{
+    r->root = r->a->run_metadata ? dsp_path_dir(r->a->run_metadata) : dsp_path_join(r->m->model_dir, "run");
+    r->input_path = r->a->input ? dsp_strdup(r->a->input) : dsp_path_join(r->m->model_dir, "input.json");
+    return r->root && r->input_path ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+}
+
+static dsp_status make_run(runner *r, json_t **report, dsp_err *err)
+{
+    const dsp_pass_opts opts = {.no_fallback = r->a->no_fallback, .after = after_segment, .arg = r};
+    bool                continued;
+    dsp_status          s;
+    if ((s = find_root(r, err)) != DSP_OK || (s = dsp_model_inputs_load(&r->in, r->m->g, r->input_path, err)) != DSP_OK)
+        return s;
+    r->input_digest = dsp_arrays_digest(r->in, r->m->g->n_inputs);
+    if ((s = open_folder(r, &continued, err)) != DSP_OK || (s = begin(r, continued, err)) != DSP_OK || (s = dsp_store_init(&r->store, r->m, err)) != DSP_OK)
+        return s;
+    dsp_pipe_say(r->p, DSP_SAY_INFO, "%s %s", continued ? "continuing" : "run", dsp_path_base(r->dir));
+    s = dsp_model_pass(r->m, &r->store, r->p, r->in, &opts, err);
+    if (s == DSP_OK && r->m->n_proved && (s = make_statement(r, err)) == DSP_OK && (s = write_boundaries(r, err)) == DSP_OK) {
+        for (uint32_t i = 0; i < r->m->n && s == DSP_OK; i++)
+            if (r->m->segs[i].slice)
+                s = write_segment(r, &r->m->segs[i], err);
+        if (s == DSP_OK)
+            s = write_statement(r, err);
+    }
+    if (s == DSP_OK)
+        s = finish(r, err);
+    if (s == DSP_OK)
+        s = write_chain(r, err);
+    if (s == DSP_OK && r->a->output)
+        s = write_output(r, err);
+    dsp_json_put(r->result, "status", json_string(s == DSP_OK ? "complete" : "failed"));
+    if (s != DSP_OK && err)
+        dsp_json_put(r->result, "error", json_string(err->msg));
+    const dsp_status saved = save(r, true, s == DSP_OK ? err : NULL);
+    s = s == DSP_OK ? saved : s;
+    *report = json_copy(r->result);
+    dsp_json_put(*report, "run_dir", json_string(r->dir));
+    return s;
+}
+
+dsp_status dsp_pipe_run(dsp_pipe *p, const dsp_run_args *a, json_t **report, dsp_err *err)
+{
+    runner     r = {.p = p, .a = a};
+    dsp_status s;
+    *report = NULL;
+    if ((s = dsp_model_load(&r.m, a->slices, err)) != DSP_OK)
+        goto done;
+    if (a->eval) {
+        *report = dsp_json_head();
+        s = dsp_eval(p, r.m, a->eval, *report, err);
+    } else {
+        s = make_run(&r, report, err);
+    }
+done:
+    dsp_statement_free(r.st);
+    dsp_store_release(&r.store);
+    if (r.m)
+        dsp_model_inputs_free(r.in, r.m->g);
+    dsp_model_free(r.m);
+    json_decref(r.result);
+    dsp_free(r.input_path);
+    dsp_free(r.root);
+    dsp_free(r.dir);
+    dsp_free(r.result_path);
+    dsp_wipe(r.drawn, sizeof r.drawn);
+    return s;
+}

@@ -1,0 +1,142 @@
+/* The step slice: model -> segment files and slices/metadata.json. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/json.h"
+#include "pipeline/paths.h"
+#include "pipeline/pipeline.h"
+
+/* "3,5,9" -> indices; "none" -> no cut. */
+static dsp_status parse_cuts(uint32_t **cuts, size_t *n, const char *text, dsp_err *err)
+{
+    size_t cap = 1;
+    for (const char *s = text; *s; s++)
+        cap += *s == ',';
+    *n = 0;
+    *cuts = DSP_NEW_N(uint32_t, cap);
+    if (!*cuts)
+        return dsp_fail(err, DSP_E_NOMEM, "no memory for the cut list");
+    if (strcmp(text, "none") == 0)
+        return DSP_OK;
+    for (const char *s = text;;) {
+        char *end;
+        while (*s == ' ')
+            s++;
+        const unsigned long v = *s >= '0' && *s <= '9' ? strtoul(s, &end, 10) : ULONG_MAX;
+        if (v >= UINT32_MAX)
+            return dsp_fail(err, DSP_E_ARG, "--cuts \"%s\": a node index expected at \"%s\"", text, s);
+        if (*n && v <= (*cuts)[*n - 1])
+            return dsp_fail(err, DSP_E_ARG, "--cuts \"%s\": %lu does not come after %u", text, v, (*cuts)[*n - 1]);
+        if (v != 0)          /* segment 0 starts at node 0 anyway */
+            (*cuts)[(*n)++] = (uint32_t)v;
+        while (*end == ' ')
+            end++;
+        if (*end == 0)
+            return DSP_OK;
+        if (*end != ',')
+            return dsp_fail(err, DSP_E_ARG, "--cuts \"%s\": ',' expected at \"%s\"", text, end);
+        s = end + 1;
+    }
+}
+
+/* Leaves out cuts of the default set while neighbours together stay below the limits. */
+static dsp_status merge(dsp_plan **plan, const dsp_graph *g, const dsp_slice_args *a, dsp_err *err)
+{
+    uint32_t *cuts = DSP_NEW_N(uint32_t, (*plan)->n_segments);
+    size_t    n = 0;
+    uint64_t  params = 0, macs = 0;
+    if (!cuts)
+        return dsp_fail(err, DSP_E_NOMEM, "no memory for the cut list");
+    for (uint32_t i = 0; i < (*plan)->n_segments; i++) {
+        const dsp_segment_plan *s = &(*plan)->segments[i];
+        const bool fits = (!a->max_params || params + s->params <= a->max_params) && (!a->max_macs || macs + s->macs <= a->max_macs);
+        if (i && !fits) {
+            cuts[n++] = s->first;
+            params = macs = 0;
+        }
+        params += s->params;
+        macs += s->macs;
+    }
+    dsp_plan_free(*plan);
+    *plan = NULL;
+    const dsp_status r = dsp_plan_make(plan, g, cuts, n, false, err);
+    dsp_free(cuts);
+    return r;
+}
+
+dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report, dsp_err *err)
+{
+    char      *file = NULL, *dir = NULL, *out = NULL, *save = NULL;
+    uint32_t  *cuts = NULL;
+    size_t     n_cuts = 0;
+    dsp_graph *g = NULL;
+    dsp_plan  *plan = NULL;
+    dsp_ort   *ort;
+    dsp_status s;
+    *report = NULL;
+    if (a->cuts && (s = parse_cuts(&cuts, &n_cuts, a->cuts, err)) != DSP_OK)
+        goto done;
+    if ((s = dsp_find_model(&file, &dir, a->model, err)) != DSP_OK)
+        goto done;
+    out = a->out ? dsp_strdup(a->out) : dsp_path_join(dir, "slices");
+    if (a->save || a->save_default)
+        save = !a->save ? dsp_path_cat(dir, "analysis", "model_metadata.json", (const char *)NULL)
+             : dsp_dir_exists(a->save) ? dsp_path_join(a->save, "model_metadata.json") : dsp_strdup(a->save);
+    if (!out || ((a->save || a->save_default) && !save)) {
+        s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+        goto done;
+    }
+    dsp_pipe_say(p, DSP_SAY_INFO, "slicing %s", file);
+    if ((s = dsp_graph_load(&g, file, a->binds, a->n_binds, err)) != DSP_OK || (s = dsp_pipe_ort(&ort, p, err)) != DSP_OK ||
+        (s = dsp_graph_infer(g, ort, err)) != DSP_OK || (s = dsp_plan_make(&plan, g, cuts, n_cuts, a->cuts == NULL, err)) != DSP_OK)
+        goto done;
+    if (!a->cuts && (a->max_params || a->max_macs) && (s = merge(&plan, g, a, err)) != DSP_OK)
+        goto done;
+    if ((s = dsp_plan_write(plan, out, file, a->force, err)) != DSP_OK)
+        goto done;
+    if (save) {
+        char *folder = dsp_path_dir(save);
+        s = folder ? dsp_mkdirs(folder, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+        dsp_free(folder);
+        if (s != DSP_OK || (s = dsp_analysis_write(g, plan, save, err)) != DSP_OK)
+            goto done;
+    }
+    json_t *r = *report = dsp_json_head(), *list = json_array();
+    uint64_t params = 0, macs = 0;
+    for (uint32_t i = 0; i < plan->n_segments; i++) {
+        const dsp_segment_plan *q = &plan->segments[i];
+        json_t *in = json_array(), *ou = json_array(), *o = json_object();
+        for (uint32_t k = 0; k < q->n_in; k++)
+            json_array_append_new(in, json_string(g->values[q->in[k]].name));
+        for (uint32_t k = 0; k < q->n_out; k++)
+            json_array_append_new(ou, json_string(g->values[q->out[k]].name));
+        dsp_json_put(o, "index", json_integer(i));
+        dsp_json_put(o, "nodes", json_integer((json_int_t)(q->last - q->first)));
+        dsp_json_put(o, "parameters", json_integer((json_int_t)q->params));
+        dsp_json_put(o, "macs", json_integer((json_int_t)q->macs));
+        dsp_json_put(o, "inputs", in);
+        dsp_json_put(o, "outputs", ou);
+        json_array_append_new(list, o);
+        params += q->params;
+        macs += q->macs;
+    }
+    dsp_json_put(r, "model", json_string(file));
+    dsp_json_put(r, "model_sha256", dsp_json_hex(&g->digest));
+    dsp_json_put(r, "slices_dir", json_string(out));
+    if (save)
+        dsp_json_put(r, "analysis", json_string(save));
+    dsp_json_put(r, "parameters", json_integer((json_int_t)params));
+    dsp_json_put(r, "macs", json_integer((json_int_t)macs));
+    dsp_json_put(r, "opset", json_integer((json_int_t)g->opset));
+    dsp_json_put(r, "segments", list);
+done:
+    dsp_plan_free(plan);
+    dsp_graph_free(g);
+    dsp_free(cuts);
+    dsp_free(save);
+    dsp_free(out);
+    dsp_free(dir);
+    dsp_free(file);
+    return s;
+}
