@@ -193,7 +193,7 @@ static int64_t above(int64_t x, int64_t bound) /* max(x - bound, 0), at most INT
     return d > INT64_MAX ? INT64_MAX : (int64_t)d;
 }
 
-/* q, u, v, wide from acc; counts clamped cells. */
+/* q, u, v, wide from acc; counts saturated cells. */
 static dsp_status requantise(const run *r, const dsp_op *o, const int64_t *acc, int64_t *q, int64_t *u, int64_t *v, int64_t *wide, size_t n)
 {
     const dsp_tensor *t = &r->key->tensors[o->out];
@@ -209,8 +209,8 @@ static dsp_status requantise(const run *r, const dsp_op *o, const int64_t *acc, 
             if (honest(r))
                 return dsp_fail(r->err, DSP_E_BUG, "operation '%.80s': cell %zu lies outside the range of its output, which has no saturation on that side", o->name, j);
             q[j] = w;
-        } else if (q[j] != w) {
-            r->w->saturated++;
+        } else {
+            r->w->saturated += w > t->hi || (w < t->lo && t->lo != 0); /* at 0 it is a fused ReLU */
         }
         if (honest(r) && ((o->u.n && bu < 63 && u[j] >> bu != 0) || (o->v.n && bv < 63 && v[j] >> bv != 0)))
             return dsp_fail(r->err, DSP_E_BUG, "operation '%.80s': cell %zu saturates beyond 2^%u", o->name, j, u[j] ? bu : bv);

@@ -25,7 +25,7 @@ typedef struct {
     int64_t  **column;     /* per column of the leaves message (segs[i].col0 + j): valid cells */
     dsp_fe   **column_fe;  /* the same as field elements where a tampered witness leaves the integers; NULL in honest use */
     dsp_fe   **cells_fe;   /* likewise for limb tensors of a tampered witness; NULL entries in honest use */
-    uint64_t   saturated;  /* cells that were clamped */
+    uint64_t   saturated;  /* cells that were clamped; zeros of a fused ReLU are not counted */
     dsp_arena *arena;      /* wiped on release */
 } dsp_witness;
 

@@ -147,9 +147,9 @@ static void test_program(void **state)
         u[i] = wide > 15 ? wide - 15 : 0;
         v[i] = wide < 0 ? -wide : 0;
         rem[i] = t + 8 - 16 * wide;
-        saturated += u[i] + v[i] > 0;
+        saturated += u[i] > 0;
     }
-    assert_true(saturated > 3);
+    assert_true(saturated > 0);
     assert_true(w->saturated == saturated);
     for (int i = 0; i < 16; i++) {
         p[i] = h[2 * i] > h[2 * i + 1] ? h[2 * i] : h[2 * i + 1];
