@@ -114,6 +114,39 @@ void dsp_arena_free(dsp_arena *a)
     free(a);
 }
 
+/* A new chunk of cap bytes on top. */
+static bool grow(dsp_arena *a, size_t cap)
+{
+    if (a->max && (cap + HEAD > a->max || a->held > a->max - cap - HEAD))
+        return false;
+    chunk *c = aligned_alloc(ALIGN, cap + HEAD);
+    if (!c)
+        return false;
+    c->prev = a->top;
+    c->cap = cap;
+    c->used = 0;
+    a->top = c;
+    a->held += cap + HEAD;
+    if (a->held > a->peak)
+        a->peak = a->held;
+    POISON(data_of(c), cap);
+    return true;
+}
+
+bool dsp_arena_reserve(dsp_arena *a, size_t bytes)
+{
+    if (bytes > SIZE_MAX / 2 || refuse())
+        return false;
+    bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    if (a->top && a->top->cap - a->top->used >= bytes)
+        return true;
+    if (a->top && a->top->used == 0 && !a->top->prev) { /* a mark that names it means the empty arena, and rewinds to that */
+        drop(a, a->top);
+        a->top = NULL;
+    }
+    return grow(a, bytes > CHUNK ? bytes : CHUNK);
+}
+
 void *dsp_arena_raw(dsp_arena *a, size_t count, size_t size)
 {
     size_t n, need;
@@ -123,23 +156,9 @@ void *dsp_arena_raw(dsp_arena *a, size_t count, size_t size)
     if (n == 0)
         n = ALIGN;
     need = n + GAP;
-    chunk *c = a->top;
-    if (!c || c->cap - c->used < need) {
-        const size_t cap = need > CHUNK ? need : CHUNK;
-        if (a->max && (cap + HEAD > a->max || a->held > a->max - cap - HEAD))
-            return NULL;
-        c = aligned_alloc(ALIGN, cap + HEAD);
-        if (!c)
-            return NULL;
-        c->prev = a->top;
-        c->cap = cap;
-        c->used = 0;
-        a->top = c;
-        a->held += cap + HEAD;
-        if (a->held > a->peak)
-            a->peak = a->held;
-        POISON(data_of(c), cap);
-    }
+    if ((!a->top || a->top->cap - a->top->used < need) && !grow(a, need > CHUNK ? need : CHUNK))
+        return NULL;
+    chunk         *c = a->top;
     unsigned char *p = data_of(c) + c->used;
     c->used += need;
     UNPOISON(p, n);

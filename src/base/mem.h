@@ -7,6 +7,7 @@
 #ifndef DSP_BASE_MEM_H
 #define DSP_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,9 @@ void      *dsp_arena_alloc(dsp_arena *a, size_t count, size_t size);
 /* The same without zeroing. */
 void      *dsp_arena_raw(dsp_arena *a, size_t count, size_t size);
 char      *dsp_arena_strdup(dsp_arena *a, const char *s);
+/* Makes room for at least `bytes` more in one piece, so that what is taken and rewound later stays on the same pages.
+ * False at the ceiling or when memory is short; nothing is lost then. */
+bool       dsp_arena_reserve(dsp_arena *a, size_t bytes);
 dsp_mark   dsp_arena_mark(const dsp_arena *a);
 /* Gives back all that was taken since the mark. */
 void       dsp_arena_rewind(dsp_arena *a, dsp_mark m);

@@ -47,30 +47,31 @@ static void encode_block_ke(void *arg, size_t b, unsigned thread)
     }
 }
 
-static dsp_status run(job *j, size_t per_block, void (*fn)(void *, size_t, unsigned), dsp_pool *pool, dsp_err *err)
+static dsp_status run(job *j, size_t per_block, void (*fn)(void *, size_t, unsigned), dsp_arena *a, dsp_pool *pool,
+                      dsp_err *err)
 {
     const size_t words = (size_t)BLOCK << j->log2_n, threads = dsp_pool_threads(pool);
+    const dsp_mark mark = dsp_arena_mark(a);
     size_t       total;
-    if (!dsp_mul_size(&total, words, threads) || !(j->scratch = DSP_NEW_N(dsp_fe, total)))
+    if (!dsp_mul_size(&total, words, threads) || !(j->scratch = DSP_ARENA_RAW(a, dsp_fe, total)))
         return dsp_fail(err, DSP_E_NOMEM, "encoding of %zu rows of length 2^%u: no memory", j->n_rows, j->log2_n);
     dsp_pool_run(pool, (j->n_rows + per_block - 1) / per_block, fn, j);
-    dsp_wipe(j->scratch, total * sizeof(dsp_fe));
-    dsp_free(j->scratch);
+    dsp_arena_rewind(a, mark);
     return DSP_OK;
 }
 
 dsp_status dsp_code_columns(uint8_t *cols, size_t width, const dsp_row *rows, size_t n_rows, const dsp_ntt *ntt, unsigned log2_n,
-                            dsp_pool *pool, dsp_err *err)
+                            dsp_arena *scratch, dsp_pool *pool, dsp_err *err)
 {
     job j = {.cols = cols, .width = width, .rows = rows, .n_rows = n_rows, .ntt = ntt, .log2_n = log2_n};
-    return run(&j, BLOCK, encode_block, pool, err);
+    return run(&j, BLOCK, encode_block, scratch, pool, err);
 }
 
 dsp_status dsp_code_columns_ke(uint8_t *cols, size_t width, const dsp_row_ke *rows, size_t n_rows, const dsp_ntt *ntt,
-                               unsigned log2_n, dsp_pool *pool, dsp_err *err)
+                               unsigned log2_n, dsp_arena *scratch, dsp_pool *pool, dsp_err *err)
 {
     job j = {.cols = cols, .width = width, .rows_ke = rows, .n_rows = n_rows, .ntt = ntt, .log2_n = log2_n};
-    return run(&j, BLOCK_KE, encode_block_ke, pool, err);
+    return run(&j, BLOCK_KE, encode_block_ke, scratch, pool, err);
 }
 
 /* One line of a tensor at a time: lines of the padded cube are aligned powers of two, but may be longer than a row. */

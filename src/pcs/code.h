@@ -6,6 +6,7 @@
 #ifndef DSP_PCS_CODE_H
 #define DSP_PCS_CODE_H
 
+#include "base/mem.h"
 #include "base/pool.h"
 #include "poly/poly.h"
 
@@ -15,10 +16,10 @@ typedef struct { const dsp_ke *coef; size_t n; } dsp_row_ke;
 /* cols[q * width + 8 i ..] = value at w_n^q of row i, for q < n = 2^log2_n. width >= 8 n_rows; row lengths <= n.
  * Fails: DSP_E_NOMEM (scratch of 8 codewords per thread). */
 DSP_MUST_USE dsp_status dsp_code_columns(uint8_t *cols, size_t width, const dsp_row *rows, size_t n_rows, const dsp_ntt *ntt,
-                                         unsigned log2_n, dsp_pool *pool, dsp_err *err);
+                                         unsigned log2_n, dsp_arena *scratch, dsp_pool *pool, dsp_err *err);
 /* cols[q * width + 16 i ..] = value at 7 w_n^q of row i over K. width >= 16 n_rows. */
 DSP_MUST_USE dsp_status dsp_code_columns_ke(uint8_t *cols, size_t width, const dsp_row_ke *rows, size_t n_rows, const dsp_ntt *ntt,
-                                            unsigned log2_n, dsp_pool *pool, dsp_err *err);
+                                            unsigned log2_n, dsp_arena *scratch, dsp_pool *pool, dsp_err *err);
 
 /* Lays integer cells of a tensor (row-major, dims C, H, W) at offset `off` of a matrix whose rows of `stride` elements hold
  * `width` data cells each: padded cell i goes to row (off + i) / width, column (off + i) % width (S1, S4.3). width is a power of two. */

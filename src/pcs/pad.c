@@ -84,7 +84,7 @@ dsp_status dsp_pad_commit(dsp_pad_rows *p, dsp_arena *a, const dsp_pad_shape *sh
     poly[2] = (dsp_row_ke){p->quad, 2 * (size_t)k - 1};
     for (uint32_t i = 0; i < rows; i++)
         poly[3 + i] = (dsp_row_ke){p->row + (size_t)i * k, k};
-    const dsp_status rc = dsp_code_columns_ke(cols, width, poly, shape->n_rows, ntt, dsp_lg(n), pool, err);
+    const dsp_status rc = dsp_code_columns_ke(cols, width, poly, shape->n_rows, ntt, dsp_lg(n), a, pool, err);
     if (rc != DSP_OK)
         return rc;
     for (uint32_t i = 0; i < n; i++)

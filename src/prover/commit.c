@@ -3,16 +3,6 @@
 
 #include "prover/internal.h"
 
-const dsp_fe *dsp_prover_cells_fe(const dsp_prover *P, uint32_t tensor, dsp_fe *buf)
-{
-    if (P->w->cells_fe && P->w->cells_fe[tensor])
-        return P->w->cells_fe[tensor];
-    const uint64_t n = dsp_cells(P->D->tensors[tensor].dims);
-    for (uint64_t i = 0; i < n; i++)
-        buf[i] = dsp_fe_from_i64(P->w->cells[tensor][i]);
-    return buf;
-}
-
 /* SHA-256 of all data of tree A: valid cells as field elements, tensors in order. */
 static dsp_digest aux_digest(const dsp_prover *P)
 {
@@ -114,7 +104,7 @@ static dsp_status tree_of(dsp_prover *P, dsp_tree *tree, uint8_t kind, uint32_t 
         return dsp_fail(err, DSP_E_NOMEM, "%zu codewords of length %u: no memory", n_rows, n);
     dsp_status rc = salts_of(P, &salts, n, label, base, err);
     if (rc == DSP_OK)
-        rc = dsp_code_columns(cols, width, rows, n_rows, P->ntt, dsp_lg(n), P->pool, err);
+        rc = dsp_code_columns(cols, width, rows, n_rows, P->ntt, dsp_lg(n), P->arena, P->pool, err);
     if (rc == DSP_OK)
         rc = dsp_tree_build(tree, P->arena, P->pool, kind, n, width, cols, salts, err);
     return rc;
@@ -154,8 +144,9 @@ static dsp_status masks(dsp_prover *P, dsp_err *err)
     const dsp_derived *D = P->D;
     for (uint32_t i = 0; i < D->n_trees; i++) {
         const size_t k = D->trees[i].k;
-        dsp_ke      *g = DSP_ARENA_RAW(P->phase, dsp_ke, k);
         P->mask[i] = DSP_ARENA_RAW(P->arena, dsp_fe, 4 * k);
+        const dsp_mark mark = dsp_arena_mark(P->arena);
+        dsp_ke        *g = DSP_ARENA_RAW(P->arena, dsp_ke, k);
         if (!g || !P->mask[i])
             return dsp_fail(err, DSP_E_NOMEM, "masks of tree %u: no memory", i);
         for (uint32_t v = 0; v < 2; v++) {
@@ -166,6 +157,7 @@ static dsp_status masks(dsp_prover *P, dsp_err *err)
             }
         }
         P->drawn += 4 * (uint64_t)k;
+        dsp_arena_rewind(P->arena, mark);
     }
     return DSP_OK;
 }
@@ -186,7 +178,7 @@ static dsp_status matrices(dsp_prover *P, dsp_err *err)
 {
     const dsp_derived   *D = P->D;
     const dsp_tree_info *A = &D->trees[D->n_trees - 1];
-    dsp_row             *row = DSP_ARENA_N(P->phase, dsp_row, (size_t)A->R + 4 * (size_t)D->n_trees);
+    dsp_row             *row = DSP_ARENA_N(P->arena, dsp_row, (size_t)A->R + 4 * (size_t)D->n_trees);
     uint32_t             m = 0;
     if (!row)
         return dsp_fail(err, DSP_E_NOMEM, "rows of tree A: no memory");
@@ -213,7 +205,7 @@ static dsp_status pads(dsp_prover *P, dsp_err *err)
 {
     const dsp_derived *D = P->D;
     const uint32_t     n = D->nprod;
-    dsp_ke            *x = DSP_ARENA_RAW(P->phase, dsp_ke, 3 * (size_t)n), *y = x + n, *z = y + n;
+    dsp_ke            *x = DSP_ARENA_RAW(P->arena, dsp_ke, 3 * (size_t)n), *y = x + n, *z = y + n;
     P->pad = DSP_ARENA_RAW(P->arena, dsp_ke, (size_t)D->npad + n);
     if (!x || !P->pad)
         return dsp_fail(err, DSP_E_NOMEM, "%u pads and %u products: no memory", D->npad, n);
@@ -231,7 +223,7 @@ static dsp_status pads(dsp_prover *P, dsp_err *err)
         for (const dsp_forced_coin *c = P->args->rules->coins; c->id; c++)
             if (c->id == DSP_Q_ALPHA || c->id == DSP_Q_BETA)
                 ab[c->id == DSP_Q_BETA] = c->value;
-        const dsp_status rc = dsp_prover_leaves(P, &f, P->phase, ab[0], ab[1], err);
+        const dsp_status rc = dsp_prover_leaves(P, &f, P->arena, ab[0], ab[1], err);
         if (rc != DSP_OK)
             return rc;
         P->pad[D->npad] = dsp_ke_sub(P->pad[D->npad], dsp_fraction_top(&f));

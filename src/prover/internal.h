@@ -19,8 +19,8 @@ typedef struct {
     dsp_pool                *pool;
     const dsp_field_kernels *fk;
     dsp_ntt                 *ntt;
-    dsp_arena               *arena;   /* rows, columns, trees, pads: until the end */
-    dsp_arena               *phase;   /* tables of the current step */
+    dsp_arena               *arena;   /* rows, columns, trees, pads up to phase; tables of the current step after it */
+    dsp_mark                 start, phase;
     dsp_buf                 *out;
     dsp_rand                 rnd;
     uint64_t                 drawn;
@@ -65,14 +65,11 @@ dsp_status dsp_prover_leaf_values(dsp_prover *P, const dsp_replay *r, dsp_ke *v,
 dsp_status dsp_prover_s3_begin(dsp_prover *P, const dsp_replay *r, dsp_err *err);
 /* Tables of the opening sumcheck (opening.c). */
 dsp_status dsp_prover_op_begin(dsp_prover *P, const dsp_replay *r, dsp_err *err);
-dsp_status dsp_prover_y(dsp_prover *P, const dsp_replay *r, dsp_ke *v, dsp_err *err);
+void       dsp_prover_y(dsp_prover *P, const dsp_replay *r, dsp_ke *v);
 void       dsp_prover_sigma(dsp_prover *P, dsp_ke *v);
 void       dsp_prover_u(dsp_prover *P, const dsp_replay *r, dsp_ke *v);
 void       dsp_prover_u2(dsp_prover *P, const dsp_replay *r, dsp_ke *v);
-/* Cells of a tensor as field elements, row-major. buf: room for n where they have to be converted. */
-const dsp_fe *dsp_prover_cells_fe(const dsp_prover *P, uint32_t tensor, dsp_fe *buf);
-
 /* Releases the tables of a step (wiped) and starts the next. */
-dsp_status dsp_prover_new_phase(dsp_prover *P, dsp_err *err);
+void dsp_prover_new_phase(dsp_prover *P);
 
 #endif

@@ -173,11 +173,11 @@ static dsp_status view_value(dsp_prover *P, const dsp_replay *r, uint32_t op, ui
     const dsp_ke      *z = D->op_at_tau[op] ? r->tau + (D->ntau - m) : r->xi + (D->nu - m);
     dsp_ke            *es[3];
     dsp_functional     f;
-    dsp_status         rc = dsp_scaled_eq(es, P->phase, D, op, z, err);
+    dsp_status         rc = dsp_scaled_eq(es, P->arena, D, op, z, err);
     if (rc == DSP_OK)
-        rc = dsp_sep_view(&f, P->phase, t->view.x, xd, od, &t->view, z, es, err);
+        rc = dsp_sep_view(&f, P->arena, t->view.x, xd, od, &t->view, z, es, err);
     if (rc == DSP_OK)
-        rc = dsp_functional_value(v, &f, P->w->cells[t->view.x], P->phase, err);
+        rc = dsp_functional_value(v, &f, P->w->cells[t->view.x], P->arena, err);
     return rc;
 }
 
@@ -191,7 +191,7 @@ dsp_status dsp_prover_leaf_values(dsp_prover *P, const dsp_replay *r, dsp_ke *v,
     for (uint32_t i = 0; i < D->n_segs; i++) {
         const dsp_segment *s = &D->segs[i];
         if (memcmp(w.dims, s->dims, sizeof w.dims) != 0 &&
-            (rc = weights_at(&w, P->phase, s->dims, r->xi + (D->nu - s->log2), err)) != DSP_OK)
+            (rc = weights_at(&w, P->arena, s->dims, r->xi + (D->nu - s->log2), err)) != DSP_OK)
             return rc;
         for (uint32_t k = 0; k < s->n_cols; k++) {
             const column c = true_column(P, s->col0 + k);
@@ -201,7 +201,7 @@ dsp_status dsp_prover_leaf_values(dsp_prover *P, const dsp_replay *r, dsp_ke *v,
     for (uint32_t i = 0; i < D->n_used; i++) {
         const dsp_used_table *u = &D->used[i];
         const column          c = {P->w->cells[u->tensor], P->w->cells_fe ? P->w->cells_fe[u->tensor] : NULL};
-        if ((rc = weights_at(&w, P->phase, D->tensors[u->tensor].dims, r->xi + (D->nu - u->log2), err)) != DSP_OK)
+        if ((rc = weights_at(&w, P->arena, D->tensors[u->tensor].dims, r->xi + (D->nu - u->log2), err)) != DSP_OK)
             return rc;
         v[D->n_columns + i] = value_at(P->fk, &w, &c);
     }

@@ -20,13 +20,11 @@ dsp_status dsp_prover_op_begin(dsp_prover *P, const dsp_replay *r, dsp_err *err)
 {
     const dsp_derived *D = P->D;
     uint64_t           live = 1;
-    dsp_status         rc = dsp_prover_new_phase(P, err);
-    if (rc != DSP_OK)
-        return rc;
+    dsp_prover_new_phase(P);
     for (uint32_t i = 0; i < D->n_trees; i++)
         if (D->trees[i].base + tree_cells(&D->trees[i]) > live)
             live = D->trees[i].base + tree_cells(&D->trees[i]);
-    rc = dsp_inner_init(&P->op, P->phase, D->M, live, P->fk, err);
+    dsp_status rc = dsp_inner_init(&P->op, P->arena, D->M, live, P->fk, err);
     if (rc != DSP_OK)
         return rc;
     for (uint32_t i = 0; i < D->n_trees; i++) {
@@ -39,9 +37,9 @@ dsp_status dsp_prover_op_begin(dsp_prover *P, const dsp_replay *r, dsp_err *err)
         const dsp_claim *cl = &r->ledger[c];
         for (uint32_t i = 0; i < cl->n_terms; i++) {
             const dsp_functional *f = &cl->terms[i];
-            const dsp_mark        mark = dsp_arena_mark(P->phase);
-            rc = dsp_functional_add(P->op.W + D->trees[D->tensor_tree[f->tensor]].base + D->tensor_off[f->tensor], f, w, P->phase, err);
-            dsp_arena_rewind(P->phase, mark);
+            const dsp_mark        mark = dsp_arena_mark(P->arena);
+            rc = dsp_functional_add(P->op.W + D->trees[D->tensor_tree[f->tensor]].base + D->tensor_off[f->tensor], f, w, P->arena, err);
+            dsp_arena_rewind(P->arena, mark);
             if (rc != DSP_OK)
                 return rc;
         }
@@ -75,15 +73,11 @@ static void combine(const dsp_prover *P, uint32_t i, dsp_ke *acc, const dsp_ke *
     dsp_pool_run(P->pool, (j.k + j.per - 1) / j.per, combine_part, &j);
 }
 
-dsp_status dsp_prover_y(dsp_prover *P, const dsp_replay *r, dsp_ke *v, dsp_err *err)
+void dsp_prover_y(dsp_prover *P, const dsp_replay *r, dsp_ke *v)
 {
     const dsp_derived *D = P->D;
     for (uint32_t i = 0; i < D->n_trees; i++) {
         const dsp_tree_info *t = &D->trees[i];
-        P->lc[i] = DSP_ARENA_N(P->arena, dsp_ke, t->k);
-        P->eq_col[i] = DSP_ARENA_RAW(P->arena, dsp_ke, t->C);
-        if (!P->lc[i] || !P->eq_col[i])
-            return dsp_fail(err, DSP_E_NOMEM, "opening of tree %u: no memory", i);
         dsp_eq_table(P->eq_col[i], tree_point(D, r, t) + t->lr, t->lc);
         combine(P, i, P->lc[i], r->a[i]);
         v[i] = P->fk->ke_dot(P->eq_col[i], P->lc[i], t->C);
@@ -100,7 +94,6 @@ dsp_status dsp_prover_y(dsp_prover *P, const dsp_replay *r, dsp_ke *v, dsp_err *
         v[last] = dsp_ke_add(v[last], P->shift);
     }
 #endif
-    return DSP_OK;
 }
 
 void dsp_prover_sigma(dsp_prover *P, dsp_ke *v)

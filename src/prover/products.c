@@ -5,7 +5,7 @@
 
 static dsp_ke *padded_ke(const dsp_prover *P, const uint32_t dims[3], const dsp_ke *v)
 {
-    dsp_ke *out = DSP_ARENA_N(P->phase, dsp_ke, (size_t)1 << dsp_dlog(dims));
+    dsp_ke *out = DSP_ARENA_N(P->arena, dsp_ke, (size_t)1 << dsp_dlog(dims));
     for (uint32_t c = 0; out && c < dims[0]; c++)
         for (uint32_t y = 0; y < dims[1]; y++)
             memcpy(out + dsp_padded_index(dims, c, y, 0), v + ((size_t)c * dims[1] + y) * dims[2], dims[2] * sizeof *v);
@@ -30,10 +30,10 @@ static void padded_fe(dsp_fe *out, const uint32_t dims[3], const int64_t *x, int
 static dsp_status add_conv(dsp_prover *P, const dsp_conv *cv, unsigned v, dsp_ke coef, dsp_err *err)
 {
     const uint32_t *kd = cv->kd;
-    dsp_ke         *z = DSP_ARENA_RAW(P->phase, dsp_ke, (size_t)kd[0] * kd[1] * kd[2]);
+    dsp_ke         *z = DSP_ARENA_RAW(P->arena, dsp_ke, (size_t)kd[0] * kd[1] * kd[2]);
     if (!z)
         return dsp_fail(err, DSP_E_NOMEM, "products of a convolution: no memory");
-    const dsp_status rc = dsp_conv_z(z, cv, P->w->cells[cv->term->view.x], P->phase, err);
+    const dsp_status rc = dsp_conv_z(z, cv, P->w->cells[cv->term->view.x], P->arena, err);
     if (rc != DSP_OK)
         return rc;
     dsp_ke *a = padded_ke(P, kd, cv->A), *b = padded_ke(P, kd, z);
@@ -50,7 +50,7 @@ static dsp_status add_zero(dsp_prover *P, const dsp_replay *r, const dsp_member 
     const dsp_tensor  *out = &D->tensors[op->out];
     const size_t       n = (size_t)1 << m->n_vars, cells = dsp_cells(out->dims);
     const int64_t     *q = P->w->cells[op->out];
-    dsp_fe            *g1 = DSP_ARENA_N(P->phase, dsp_fe, n), *g2 = DSP_ARENA_N(P->phase, dsp_fe, n);
+    dsp_fe            *g1 = DSP_ARENA_N(P->arena, dsp_fe, n), *g2 = DSP_ARENA_N(P->arena, dsp_fe, n);
     if (!g1 || !g2)
         return dsp_fail(err, DSP_E_NOMEM, "zero-check of op '%s': no memory", op->name);
     if (op->kind == DSP_OP_LIN) {
@@ -61,7 +61,7 @@ static dsp_status add_zero(dsp_prover *P, const dsp_replay *r, const dsp_member 
         else
             padded_fe(g2, out->dims, q, 1, -out->lo);
     } else {
-        int64_t *buf = DSP_ARENA_RAW(P->phase, int64_t, cells);
+        int64_t *buf = DSP_ARENA_RAW(P->arena, int64_t, cells);
         if (!buf)
             return dsp_fail(err, DSP_E_NOMEM, "zero-check of op '%s': no memory", op->name);
         for (int i = 0; i < 2; i++) {
@@ -73,15 +73,14 @@ static dsp_status add_zero(dsp_prover *P, const dsp_replay *r, const dsp_member 
             padded_fe(i ? g2 : g1, out->dims, buf, 1, 0);
         }
     }
-    return dsp_batched_add_zero(&P->s3, P->phase, m->n_vars, coef, g1, g2, r->tau + (D->ntau - m->n_vars), err);
+    return dsp_batched_add_zero(&P->s3, P->arena, m->n_vars, coef, g1, g2, r->tau + (D->ntau - m->n_vars), err);
 }
 
 dsp_status dsp_prover_s3_begin(dsp_prover *P, const dsp_replay *r, dsp_err *err)
 {
     const dsp_derived *D = P->D;
-    dsp_status         rc = dsp_prover_new_phase(P, err);
-    if (rc == DSP_OK)
-        rc = dsp_batched_init(&P->s3, P->phase, D->M3, D->deg3, D->n_members, P->fk, err);
+    dsp_prover_new_phase(P);
+    dsp_status rc = dsp_batched_init(&P->s3, P->arena, D->M3, D->deg3, D->n_members, P->fk, err);
     dsp_ke coef = dsp_ke_one();
     for (uint32_t g = 0; rc == DSP_OK && g < D->n_groups; g++) {
         for (uint32_t i = 0; rc == DSP_OK && i < D->groups[g].n_members; i++) {

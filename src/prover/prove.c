@@ -8,16 +8,7 @@
 
 static const char MAGIC[8] = {'D', 'S', 'P', 'S', 'L', 'I', 'C', 'E'};
 
-dsp_status dsp_prover_new_phase(dsp_prover *P, dsp_err *err)
-{
-#ifdef DSP_TEST_HOOKS
-    if (P->args->watch && P->phase && dsp_arena_peak(P->phase) > P->args->watch->peak)
-        P->args->watch->peak = dsp_arena_peak(P->phase);
-#endif
-    dsp_arena_free(P->phase);
-    P->phase = dsp_arena_create(0);
-    return P->phase ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "proof: no memory");
-}
+void dsp_prover_new_phase(dsp_prover *P) { dsp_arena_rewind(P->arena, P->phase); }
 
 static void put(dsp_prover *P, uint16_t id, const void *p, size_t n)
 {
@@ -79,9 +70,8 @@ static void tree_round(dsp_prover *P, const dsp_replay *r, dsp_ke *v)
 static dsp_status tree_values(dsp_prover *P, const dsp_replay *r, dsp_ke *v, dsp_err *err)
 {
     if (r->layer == 1) {
-        dsp_status rc = dsp_prover_new_phase(P, err);
-        if (rc == DSP_OK)
-            rc = dsp_prover_leaves(P, &P->frac, P->phase, r->alpha, r->beta, err);
+        dsp_prover_new_phase(P);
+        const dsp_status rc = dsp_prover_leaves(P, &P->frac, P->arena, r->alpha, r->beta, err);
         if (rc != DSP_OK)
             return rc;
         dsp_fraction_layer(&P->frac, 1, NULL, dsp_ke_zero());
@@ -140,8 +130,10 @@ static dsp_status opening(dsp_prover *P, const dsp_replay *r, uint16_t id, dsp_k
         P->claim = dsp_ke_add(dsp_ke_add(dsp_ke_mul(w[0], P->round_s[0]), dsp_ke_mul(w[1], s1)), dsp_ke_mul(w[2], P->round_s[1]));
 #endif
     }
-    if (id == DSP_M_Y)
-        return dsp_prover_y(P, r, v, err);
+    if (id == DSP_M_Y) {
+        dsp_prover_y(P, r, v);
+        return DSP_OK;
+    }
     dsp_inner_round(&P->op, v);
 #ifdef DSP_TEST_HOOKS
     P->round_s[0] = v[0];
@@ -185,15 +177,14 @@ static dsp_status answers(dsp_prover *P, dsp_replay *r, dsp_err *err)
     const uint32_t k = P->D->key->pad_k;
     dsp_pad_coeffs c;
     dsp_status     rc = dsp_pad_coeffs_draw(&c, r, err);
-    if (rc == DSP_OK)
-        rc = dsp_prover_new_phase(P, err);
     if (rc != DSP_OK)
         return rc;
-    dsp_ke *ldt = DSP_ARENA_RAW(P->phase, dsp_ke, k), *dot = DSP_ARENA_RAW(P->phase, dsp_ke, 2 * (size_t)k);
-    dsp_ke *q = DSP_ARENA_RAW(P->phase, dsp_ke, 2 * (size_t)k), *h = DSP_ARENA_RAW(P->phase, dsp_ke, k);
+    dsp_prover_new_phase(P);
+    dsp_ke *ldt = DSP_ARENA_RAW(P->arena, dsp_ke, k), *dot = DSP_ARENA_RAW(P->arena, dsp_ke, 2 * (size_t)k);
+    dsp_ke *q = DSP_ARENA_RAW(P->arena, dsp_ke, 2 * (size_t)k), *h = DSP_ARENA_RAW(P->arena, dsp_ke, k);
     if (!ldt || !dot || !q || !h)
         return dsp_fail(err, DSP_E_NOMEM, "answers of the pad prover: no memory");
-    rc = dsp_pad_answer(ldt, dot, q, &P->pads, c.u, c.A, c.uq, P->phase, err);
+    rc = dsp_pad_answer(ldt, dot, q, &P->pads, c.u, c.A, c.uq, P->arena, err);
     if (rc != DSP_OK)
         return rc;
 #ifdef DSP_TEST_HOOKS
@@ -280,6 +271,34 @@ static dsp_status witness_matches(const dsp_prove_args *a, dsp_err *err)
     return DSP_OK;
 }
 
+/* Bytes of the arena that a proof takes: what lives until the end, and the largest step. A guess is enough: the arena grows. */
+static size_t bytes_needed(const dsp_prover *P)
+{
+    const dsp_derived *D = P->D;
+    const double       scratch = 64.0 * dsp_pool_threads(P->pool);
+    double             all = 0, n_max = D->key->pad_n, s3 = 0, live = 0;
+    for (uint32_t i = 0; i < D->n_trees; i++) {
+        const dsp_tree_info *t = &D->trees[i];
+        all += 48.0 * (double)t->k + 16.0 * t->C;
+        live += (double)t->R * t->C;
+        n_max = t->n > n_max ? t->n : n_max;
+        if (i + 1 == D->n_trees)
+            all += 8.0 * t->R * (double)t->k + t->n * (8.0 * t->width + 80);
+    }
+    for (uint32_t i = 0; i < D->n_lengths; i++)
+        if (D->lengths[i].is_mask)
+            all += D->lengths[i].n * (32.0 * D->lengths[i].n_trees + 80);
+    all += 16.0 * D->pad_rows * (double)(D->key->pad_k + D->key->pad_n) + 80.0 * D->key->pad_n + 64.0 * (D->npad + D->nprod);
+    for (uint32_t i = 0; i < D->n_members; i++)
+        s3 += 56.0 * (double)((uint64_t)1 << D->members[i].n_vars);
+    double step = 60.0 * (double)((uint64_t)1 << D->nu) + 4.0 * (double)D->n_columns * 16;
+    step = s3 > step ? s3 : step;
+    step = 32.0 * live > step ? 32.0 * live : step;
+    step = scratch * n_max > step ? scratch * n_max : step;
+    all += step + step / 8 + 65536;
+    return all < (double)(SIZE_MAX / 4) ? (size_t)all : 0;
+}
+
 static dsp_status prepare(dsp_prover *P, dsp_err *err)
 {
     const dsp_derived *D = P->D;
@@ -289,9 +308,13 @@ static dsp_status prepare(dsp_prover *P, dsp_err *err)
             log2_max = dsp_lg(D->trees[i].n);
     P->fk = dsp_field_kernels_best(dsp_cpu_bits());
     P->ntt = dsp_ntt_create(log2_max);
-    P->arena = dsp_arena_create(0);
+    P->arena = P->args->space ? P->args->space : dsp_arena_create(0);
     if (!P->ntt || !P->arena)
         return dsp_fail(err, DSP_E_NOMEM, "proof: no memory");
+    P->start = dsp_arena_mark(P->arena);
+    if (!dsp_arena_reserve(P->arena, bytes_needed(P)))
+        return dsp_fail(err, DSP_E_NOMEM, "proof: no memory");
+    P->start = P->phase = dsp_arena_mark(P->arena); /* the piece that was made stays with its owner */
     P->rows = DSP_ARENA_N(P->arena, const dsp_fe *, D->n_trees);
     P->mask = DSP_ARENA_N(P->arena, dsp_fe *, D->n_trees);
     P->lc = DSP_ARENA_N(P->arena, dsp_ke *, D->n_trees);
@@ -299,9 +322,15 @@ static dsp_status prepare(dsp_prover *P, dsp_err *err)
     P->tree_M = DSP_ARENA_N(P->arena, dsp_tree, D->n_lengths);
     if (!P->rows || !P->mask || !P->lc || !P->eq_col || !P->tree_M)
         return dsp_fail(err, DSP_E_NOMEM, "proof: no memory");
+    for (uint32_t i = 0; i < D->n_trees; i++) {
+        P->lc[i] = DSP_ARENA_N(P->arena, dsp_ke, D->trees[i].k);
+        P->eq_col[i] = DSP_ARENA_RAW(P->arena, dsp_ke, D->trees[i].C);
+        if (!P->lc[i] || !P->eq_col[i])
+            return dsp_fail(err, DSP_E_NOMEM, "opening of tree %u: no memory", i);
+    }
     for (uint32_t i = 0; i + 1 < D->n_trees; i++)
         P->rows[i] = P->args->edges[i]->rows;
-    return dsp_prover_new_phase(P, err);
+    return DSP_OK;
 }
 
 static dsp_status record(const dsp_prover *P, dsp_err *err)
@@ -357,6 +386,7 @@ dsp_status dsp_prove_slice(dsp_buf *proof, const dsp_prove_args *args, dsp_err *
 #endif
     if ((rc = dsp_prover_commit(P, r, err)) != DSP_OK)
         goto done;
+    P->phase = dsp_arena_mark(P->arena);
 #ifdef DSP_TEST_HOOKS
     if (args->watch) {
         args->watch->context = P->context;
@@ -386,12 +416,14 @@ dsp_status dsp_prove_slice(dsp_buf *proof, const dsp_prove_args *args, dsp_err *
                       (unsigned long long)D->fixed_bytes, (unsigned long long)D->max_bytes);
 done:
 #ifdef DSP_TEST_HOOKS
-    if (args->watch && P && P->phase && P->arena)
-        args->watch->peak += dsp_arena_peak(P->arena) + dsp_arena_peak(arena);
+    if (args->watch && P && P->arena && arena)
+        args->watch->peak = dsp_arena_peak(P->arena) + dsp_arena_peak(arena);
 #endif
     if (P) {
-        dsp_arena_free(P->phase);
-        dsp_arena_free(P->arena);
+        if (P->arena && args->space)
+            dsp_arena_rewind(P->arena, P->start);
+        else
+            dsp_arena_free(P->arena);
         dsp_ntt_free(P->ntt);
         dsp_rand_wipe(&P->rnd);
         dsp_wipe(P, sizeof *P);

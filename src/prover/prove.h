@@ -35,6 +35,7 @@ typedef struct {
     const dsp_witness         *witness;  /* with columns and multiplicities */
     const uint8_t             *secret;   /* 32 bytes: dsp_run_secret */
     dsp_pool                  *pool;
+    dsp_arena                 *space;    /* NULL, or memory that its owner keeps from proof to proof; given back wiped */
     /* Called before any opened column leaves the prover with SHA-256 of the randomness context and the roots (A, M_n, P): records it
      * durably, or refuses when another pair was recorded for this slice. */
     dsp_status (*ledger)(void *arg, const dsp_digest *context, const dsp_digest *roots, uint32_t n_roots, dsp_err *err);
