@@ -101,7 +101,7 @@ static const char *lower_node(ir *m, const dsp_node *n)
             continue;
         const int32_t t = m->g->values[v].dtype;
         if (t != DSP_DT_UNKNOWN && !is_float(t))
-            return dsp_ir_refuse(m, "its input %s is not a float tensor", dsp_ir_name(m, v));
+            return dsp_ir_refuse(m, "its input %s is %s", dsp_ir_name(m, v), i ? "not a constant that is folded here" : "not a float tensor");
         return dsp_ir_refuse(m, "its input %s has no fixed shape that fits (channels, height, width), or is not folded here", dsp_ir_name(m, v));
     }
     return op->lower(m, n);

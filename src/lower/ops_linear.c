@@ -213,7 +213,7 @@ static const char *matmul(ir *m, const dsp_node *n)
         mat[1] = cb ? 1 : c->dims[0];
     } else if (!as_matrix(c, mat))
         return "its constant is a batch of matrices";
-    for (uint32_t i = x->rank; i < c->rank; i++)
+    for (uint32_t i = x->rank > 2 ? x->rank : 2; i < c->rank; i++)
         dims[rank++] = 1;
     const char *why;
     if (cb) {
