@@ -386,6 +386,61 @@ static dsp_status find_captures(dsp_model *m, uint32_t i, dsp_arena *tmp, dsp_er
     return s;
 }
 
+/* ---- external data elsewhere than in the graph's own initializers ---- */
+
+static bool tensor_outside(const Onnx__TensorProto *t) { return t && t->data_location; }
+static bool sparse_outside(const Onnx__SparseTensorProto *t) { return t && (tensor_outside(t->values) || tensor_outside(t->indices)); }
+static bool node_outside(const Onnx__NodeProto *n);
+
+static bool graph_outside(const Onnx__GraphProto *g)
+{
+    bool out = false;
+    for (size_t i = 0; i < g->n_initializer; i++)
+        out |= tensor_outside(g->initializer[i]);
+    for (size_t i = 0; i < g->n_sparse_initializer; i++)
+        out |= sparse_outside(g->sparse_initializer[i]);
+    for (size_t i = 0; i < g->n_node; i++)
+        out |= node_outside(g->node[i]);
+    return out;
+}
+
+static bool attribute_outside(const Onnx__AttributeProto *a)
+{
+    bool out = tensor_outside(a->t) || sparse_outside(a->sparse_tensor) || (a->g && graph_outside(a->g));
+    for (size_t i = 0; i < a->n_tensors; i++)
+        out |= tensor_outside(a->tensors[i]);
+    for (size_t i = 0; i < a->n_sparse_tensors; i++)
+        out |= sparse_outside(a->sparse_tensors[i]);
+    for (size_t i = 0; i < a->n_graphs; i++)
+        out |= graph_outside(a->graphs[i]);
+    return out;
+}
+
+static bool node_outside(const Onnx__NodeProto *n)
+{
+    bool out = false;
+    for (size_t i = 0; i < n->n_attribute; i++)
+        out |= attribute_outside(n->attribute[i]);
+    return out;
+}
+
+/* Only the graph's own initializers are read from other files, by us, inside the model's folder; the runtime is never told such a path. */
+static dsp_status check_outside(const Onnx__ModelProto *m, dsp_err *err)
+{
+    bool out = false;
+    for (size_t i = 0; i < m->graph->n_sparse_initializer; i++)
+        out |= sparse_outside(m->graph->sparse_initializer[i]);
+    for (size_t i = 0; i < m->graph->n_node; i++)
+        out |= node_outside(m->graph->node[i]);
+    for (size_t i = 0; i < m->n_functions; i++) {
+        for (size_t k = 0; k < m->functions[i]->n_node; k++)
+            out |= node_outside(m->functions[i]->node[k]);
+        for (size_t k = 0; k < m->functions[i]->n_attribute_proto; k++)
+            out |= attribute_outside(m->functions[i]->attribute_proto[k]);
+    }
+    return out ? dsp_fail(err, DSP_E_UNSUPPORTED, "external data in an attribute, a subgraph, a function or a sparse tensor") : DSP_OK;
+}
+
 /* ---- nodes ---- */
 
 static dsp_status add_nodes(dsp_model *m, dsp_err *err)
@@ -460,8 +515,7 @@ static dsp_status connect_nodes(dsp_model *m, dsp_err *err)
             if (!a->t || !strcmp(n->op, "Constant"))
                 continue;
             snprintf(what, sizeof what, "node #%u (%.100s): attribute %.60s", i, n->op, dsp_text(a->name));
-            s = a->t->data_location ? dsp_fail(err, DSP_E_UNSUPPORTED, "%s: external data in an attribute", what)
-                                    : dsp_tensor_array(m, a->t, what, &x, &dense, err);
+            s = dsp_tensor_array(m, a->t, what, &x, &dense, err);
         }
         if (s == DSP_OK && !strcmp(n->op, "Constant") && !*n->domain)
             s = constant_node(m, n, err);
@@ -516,6 +570,9 @@ static dsp_status build(dsp_model *m, const dsp_dim_bind *binds, size_t n_binds,
     const Onnx__GraphProto *p = dsp_graph_proto(g);
     if (!p || !p->n_node || !p->n_output)
         return dsp_fail(err, DSP_E_FORMAT, "a graph with nodes and outputs expected");
+    s = check_outside(g->proto, err);
+    if (s != DSP_OK)
+        return s;
     size_t n = p->n_input + p->n_initializer + p->n_sparse_initializer;
     for (size_t i = 0; i < p->n_node; i++)
         n += p->node[i]->n_output;

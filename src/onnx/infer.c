@@ -234,6 +234,31 @@ static bool fill_gaps(dsp_graph *g, uint8_t *hint)
     return added;
 }
 
+/* Shapes that the model itself declares, in numbers, for values of which nothing else is known. */
+static bool fill_declared(dsp_graph *g, uint8_t *hint)
+{
+    const Onnx__GraphProto *p = dsp_graph_proto(g);
+    bool added = false;
+    for (size_t i = 0; i < p->n_output + p->n_value_info; i++) {
+        const Onnx__ValueInfoProto *info = i < p->n_output ? p->output[i] : p->value_info[i - p->n_output];
+        const uint32_t at = dsp_graph_find(g, dsp_text(info->name));
+        if (at == DSP_NONE || !info->type || info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !info->type->tensor_type->shape)
+            continue;
+        const Onnx__TensorShapeProto *shape = info->type->tensor_type->shape;
+        dsp_value *v = &g->values[at];
+        bool       numbers = v->producer != DSP_NONE && v->rank < 0 && v->dtype && v->dtype == info->type->tensor_type->elem_type && shape->n_dim <= DSP_MAX_RANK;
+        for (size_t k = 0; numbers && k < shape->n_dim; k++)
+            numbers = shape->dim[k]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && shape->dim[k]->dim_value > 0;
+        if (!numbers)
+            continue;
+        v->rank = (int32_t)shape->n_dim;
+        for (size_t k = 0; k < shape->n_dim; k++)
+            v->dims[k] = shape->dim[k]->dim_value;
+        hint[at] = added = true;
+    }
+    return added;
+}
+
 /* ---- folding ---- */
 
 static bool set_constant(dsp_graph *g, uint32_t v, const dsp_array *x, bool copy_data)
@@ -438,7 +463,7 @@ dsp_status dsp_graph_infer(dsp_graph *g, dsp_ort *o, dsp_err *err)
                 s = fold_views(g, &more, err);
             progress |= more;
         }
-        if (!progress || all_known(g))
+        if (all_known(g) || (!progress && !(s == DSP_OK && fill_declared(g, hint))))
             break;
     }
     dsp_free(list);

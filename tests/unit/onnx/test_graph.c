@@ -247,6 +247,19 @@ static void external_data(void **state)
     with_tensor(dir, external("sub", NULL, NULL), DSP_E_FORMAT, "not a regular file");
     with_tensor(dir, external("gone.bin", NULL, NULL), DSP_E_MISSING, "no file gone.bin");
 
+    /* nowhere else than in initializers */
+    msg hidden = good_graph(), n = make_node("Constant", "", "c");
+    attr_tensor(&n, "value", external("w.bin", "4", "8"));
+    put_msg(&hidden, G_NODE, n);
+    expect(dir, make_model(hidden, 8, 17), DSP_E_UNSUPPORTED, "external data in an attribute");
+    msg inner_graph = {0};
+    put_msg(&inner_graph, G_INIT, external("/etc/hostname", NULL, NULL));
+    hidden = good_graph();
+    n = make_node("Loop", "x", "c");
+    attr_graph(&n, "body", inner_graph);
+    put_msg(&hidden, G_NODE, n);
+    expect(dir, make_model(hidden, 8, 17), DSP_E_UNSUPPORTED, "external data in an attribute");
+
     /* the values, and a digest that covers them */
     dsp_graph *g;
     dsp_err    err;
