@@ -66,7 +66,7 @@ static void round_fw(env *e) { e->k->round_fw(e->sink, e->x[0], e->x[1], e->x[2]
 static void round_fw_fe(env *e) { e->k->round_fw_fe(e->sink, e->f[0], e->f[1], e->x[2], e->x[3], N); }
 static void round_frac(env *e)
 {
-    e->k->round_frac(e->sink, e->x[4], e->x[0], e->x[1], e->x[2], e->x[3], N / 2, e->x[5][0]);
+    e->k->round_frac(e->sink, e->x[4], e->x[0], e->x[1], e->x[2], e->x[3], N / 2, N / 2, e->x[5][0]);
 }
 static void frac_up(env *e) { e->k->frac_up(e->out[0], e->out[1], e->x[0], e->x[1], e->x[2], e->x[3], N); }
 static void ntt(env *e) { dsp_ntt_forward(e->t, e->f[0], e->m); }

@@ -25,11 +25,15 @@ typedef struct dsp_field_kernels {
     /* Opening sumcheck, one round: s[0] = sum f_lo w_lo, s[1] = value at 2 = sum (2 f_hi - f_lo)(2 w_hi - w_lo) */
     void   (*round_fw)(dsp_ke s[2], const dsp_ke *f_lo, const dsp_ke *f_hi, const dsp_ke *w_lo, const dsp_ke *w_hi, size_t n);
     void   (*round_fw_fe)(dsp_ke s[2], const dsp_fe *f_lo, const dsp_fe *f_hi, const dsp_ke *w_lo, const dsp_ke *w_hi, size_t n);
-    /* Fraction tree, one round over arrays of 2h: s[X] for X = 0, 2 of sum_y E[y] (p0 q1 + p1 q0 + lambda q0 q1)(X, y) */
+    /* Fraction tree, n pairs (y, h + y) of one round: s[X] for X = 0, 2 of sum_y E[y] (p0 q1 + p1 q0 + lambda q0 q1)(X, y) */
     void   (*round_frac)(dsp_ke s[2], const dsp_ke *E, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0,
-                         const dsp_ke *q1, size_t h, dsp_ke lambda);
+                         const dsp_ke *q1, size_t h, size_t n, dsp_ke lambda);
+    /* the same with numerators in F */
+    void   (*round_leaf)(dsp_ke s[2], const dsp_ke *E, const dsp_fe *p0, const dsp_fe *p1, const dsp_ke *q0,
+                         const dsp_ke *q1, size_t h, size_t n, dsp_ke lambda);
     /* Fraction tree, one layer up: p[i] = p0 q1 + p1 q0, q[i] = q0 q1 */
     void   (*frac_up)(dsp_ke *p, dsp_ke *q, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0, const dsp_ke *q1, size_t n);
+    void   (*leaf_up)(dsp_ke *p, dsp_ke *q, const dsp_fe *p0, const dsp_fe *p1, const dsp_ke *q0, const dsp_ke *q1, size_t n);
 } dsp_field_kernels;
 
 const dsp_field_kernels *dsp_field_kernels_all(void);  /* ends with name == NULL */

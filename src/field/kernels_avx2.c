@@ -267,28 +267,28 @@ DSP_INLINE ke4 fraction(ke4 p0, ke4 p1, ke4 q0, ke4 q1, const constant *lambda)
 }
 
 /* The rest of fewer than four pairs is copied to small arrays of the shape that the portable function expects. */
-static void frac_rest(dsp_ke s[2], const dsp_ke *E, const dsp_ke *const x[4], size_t i, size_t h, dsp_ke lambda)
+static void frac_rest(dsp_ke s[2], const dsp_ke *E, const dsp_ke *const x[4], size_t i, size_t h, size_t end, dsp_ke lambda)
 {
     dsp_ke       t[4][6];
-    const size_t n = h - i;
+    const size_t n = end - i;
     for (size_t c = 0; c < 4; c++)
         for (size_t k = 0; k < n; k++) {
             t[c][k] = x[c][i + k];
             t[c][n + k] = x[c][h + i + k];
         }
-    dsp_round_frac_portable(s, E + i, t[0], t[1], t[2], t[3], n, lambda);
+    dsp_round_frac_portable(s, E + i, t[0], t[1], t[2], t[3], n, n, lambda);
 }
 
 void dsp_round_frac_avx2(dsp_ke s[2], const dsp_ke *E, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0, const dsp_ke *q1,
-                         size_t h, dsp_ke lambda)
+                         size_t h, size_t n, dsp_ke lambda)
 {
     const constant      l = constant_of(lambda);
     const dsp_ke *const x[4] = {p0, p1, q0, q1};
     size_t              i = 0;
     dsp_ke              r0 = dsp_ke_zero(), r2 = r0;
-    while (i + 4 <= h) {
+    while (i + 4 <= n) {
         sum s0 = sum_zero(), s2 = s0;
-        for (size_t end = h - i > 4 * (size_t)LONG ? i + 4 * (size_t)LONG : h; i + 4 <= end; i += 4) {
+        for (size_t end = n - i > 4 * (size_t)LONG ? i + 4 * (size_t)LONG : n; i + 4 <= end; i += 4) {
             const ke4    a = load(p0 + i), b = load(p1 + i), c = load(q0 + i), d = load(q1 + i);
             const factor e = factor_of(load(E + i));
             sum_mac(&s0, e, factor_of(fraction(a, b, c, d, &l)));
@@ -298,9 +298,84 @@ void dsp_round_frac_avx2(dsp_ke s[2], const dsp_ke *E, const dsp_ke *p0, const d
         r0 = dsp_ke_add(r0, total(&s0));
         r2 = dsp_ke_add(r2, total(&s2));
     }
-    frac_rest(s, E, x, i, h, lambda);
+    frac_rest(s, E, x, i, h, n, lambda);
     s[0] = dsp_ke_add(s[0], r0);
     s[1] = dsp_ke_add(s[1], r2);
+}
+
+/* the same with p0, p1 in F */
+DSP_INLINE ke4 fraction_leaf(dsp_v4 p0, dsp_v4 p1, ke4 q0, ke4 q1, const constant *lambda)
+{
+    const factor f1 = factor_of(q1);
+    const dsp_v4 p01 = dsp_v4_upper(p0);
+    sum          s = sum_zero();
+    mac(&s.aa, f1.a, f1.a1, p0, p01);
+    mac(&s.ab, f1.b, f1.b1, p0, p01);
+    sum_mac(&s, factor_of(q0), factor_of(muladd((ke4){p1, _mm256_setzero_si256()}, q1, lambda)));
+    return sum_reduce(s);
+}
+
+static void leaf_rest(dsp_ke s[2], const dsp_ke *E, const dsp_fe *const p[2], const dsp_ke *const q[2], size_t i, size_t h, size_t end,
+                      dsp_ke lambda)
+{
+    dsp_fe       t[2][6];
+    dsp_ke       u[2][6];
+    const size_t n = end - i;
+    for (size_t c = 0; c < 2; c++)
+        for (size_t k = 0; k < n; k++) {
+            t[c][k] = p[c][i + k];
+            t[c][n + k] = p[c][h + i + k];
+            u[c][k] = q[c][i + k];
+            u[c][n + k] = q[c][h + i + k];
+        }
+    dsp_round_leaf_portable(s, E + i, t[0], t[1], u[0], u[1], n, n, lambda);
+}
+
+DSP_INLINE dsp_v4 twice_minus_fe(dsp_v4 hi, dsp_v4 lo) { return dsp_v4_sub(dsp_v4_add(hi, hi), lo); }
+
+void dsp_round_leaf_avx2(dsp_ke s[2], const dsp_ke *E, const dsp_fe *p0, const dsp_fe *p1, const dsp_ke *q0, const dsp_ke *q1,
+                         size_t h, size_t n, dsp_ke lambda)
+{
+    const constant      l = constant_of(lambda);
+    const dsp_fe *const p[2] = {p0, p1};
+    const dsp_ke *const q[2] = {q0, q1};
+    size_t              i = 0;
+    dsp_ke              r0 = dsp_ke_zero(), r2 = r0;
+    while (i + 4 <= n) {
+        sum s0 = sum_zero(), s2 = s0;
+        for (size_t end = n - i > 4 * (size_t)LONG ? i + 4 * (size_t)LONG : n; i + 4 <= end; i += 4) {
+            const dsp_v4 a = load_fe(p0 + i), b = load_fe(p1 + i);
+            const ke4    c = load(q0 + i), d = load(q1 + i);
+            const factor e = factor_of(load(E + i));
+            sum_mac(&s0, e, factor_of(fraction_leaf(a, b, c, d, &l)));
+            sum_mac(&s2, e, factor_of(fraction_leaf(twice_minus_fe(load_fe(p0 + h + i), a), twice_minus_fe(load_fe(p1 + h + i), b),
+                                                    twice_minus(load(q0 + h + i), c), twice_minus(load(q1 + h + i), d), &l)));
+        }
+        r0 = dsp_ke_add(r0, total(&s0));
+        r2 = dsp_ke_add(r2, total(&s2));
+    }
+    leaf_rest(s, E, p, q, i, h, n, lambda);
+    s[0] = dsp_ke_add(s[0], r0);
+    s[1] = dsp_ke_add(s[1], r2);
+}
+
+void dsp_leaf_up_avx2(dsp_ke *p, dsp_ke *q, const dsp_fe *p0, const dsp_fe *p1, const dsp_ke *q0, const dsp_ke *q1, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const factor f0 = factor_of(load(q0 + i)), f1 = factor_of(load(q1 + i));
+        const dsp_v4 a = load_fe(p0 + i), b = load_fe(p1 + i), a1 = dsp_v4_upper(a), b1 = dsp_v4_upper(b);
+        digits       x = zero(), y = x;
+        sum          t = sum_zero();
+        mac(&x, f1.a, f1.a1, a, a1);
+        mac(&x, f0.a, f0.a1, b, b1);
+        mac(&y, f1.b, f1.b1, a, a1);
+        mac(&y, f0.b, f0.b1, b, b1);
+        sum_mac(&t, f0, f1);
+        store(p + i, (ke4){reduce(&x), reduce(&y)});
+        store(q + i, sum_reduce(t));
+    }
+    dsp_leaf_up_portable(p + i, q + i, p0 + i, p1 + i, q0 + i, q1 + i, n - i);
 }
 
 void dsp_frac_up_avx2(dsp_ke *p, dsp_ke *q, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0, const dsp_ke *q1, size_t n)

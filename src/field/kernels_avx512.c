@@ -271,27 +271,27 @@ DSP_INLINE ke8 fraction(ke8 p0, ke8 p1, ke8 q0, ke8 q1, const constant *lambda)
 }
 
 /* The rest of fewer than eight pairs is copied to small arrays of the shape that the portable function expects. */
-static void frac_rest(dsp_ke s[2], const dsp_ke *E, const dsp_ke *const x[4], size_t i, size_t h, dsp_ke lambda)
+static void frac_rest(dsp_ke s[2], const dsp_ke *E, const dsp_ke *const x[4], size_t i, size_t h, size_t end, dsp_ke lambda)
 {
     dsp_ke       t[4][14];
-    const size_t n = h - i;
+    const size_t n = end - i;
     for (size_t c = 0; c < 4; c++)
         for (size_t k = 0; k < n; k++) {
             t[c][k] = x[c][i + k];
             t[c][n + k] = x[c][h + i + k];
         }
-    dsp_round_frac_portable(s, E + i, t[0], t[1], t[2], t[3], n, lambda);
+    dsp_round_frac_portable(s, E + i, t[0], t[1], t[2], t[3], n, n, lambda);
 }
 
 void dsp_round_frac_avx512(dsp_ke s[2], const dsp_ke *E, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0, const dsp_ke *q1,
-                         size_t h, dsp_ke lambda)
+                         size_t h, size_t n, dsp_ke lambda)
 {
     const constant      l = constant_of(lambda);
     const dsp_ke *const x[4] = {p0, p1, q0, q1};
     size_t              i = 0;
     sum s0 = sum_zero(), s2 = s0;
-    while (i + 8 <= h) {
-        for (size_t end = h - i > 8 * (size_t)LONG ? i + 8 * (size_t)LONG : h; i + 8 <= end; i += 8) {
+    while (i + 8 <= n) {
+        for (size_t end = n - i > 8 * (size_t)LONG ? i + 8 * (size_t)LONG : n; i + 8 <= end; i += 8) {
             const ke8    a = load(p0 + i), b = load(p1 + i), c = load(q0 + i), d = load(q1 + i);
             const factor e = factor_of(load(E + i));
             sum_mac(&s0, e, factor_of(fraction(a, b, c, d, &l)));
@@ -301,7 +301,7 @@ void dsp_round_frac_avx512(dsp_ke s[2], const dsp_ke *E, const dsp_ke *p0, const
         sum_carry(&s0);
         sum_carry(&s2);
     }
-    frac_rest(s, E, x, i, h, lambda);
+    frac_rest(s, E, x, i, h, n, lambda);
     s[0] = dsp_ke_add(s[0], total(&s0));
     s[1] = dsp_ke_add(s[1], total(&s2));
 }
@@ -319,4 +319,16 @@ void dsp_frac_up_avx512(dsp_ke *p, dsp_ke *q, const dsp_ke *p0, const dsp_ke *p1
         store(q + i, sum_reduce(t));
     }
     dsp_frac_up_portable(p + i, q + i, p0 + i, p1 + i, q0 + i, q1 + i, n - i);
+}
+
+/* Numerators in F are met once per leaf, in the last layer's first round: four lanes do. A processor with AVX-512 has AVX2. */
+void dsp_round_leaf_avx512(dsp_ke s[2], const dsp_ke *E, const dsp_fe *p0, const dsp_fe *p1, const dsp_ke *q0, const dsp_ke *q1,
+                           size_t h, size_t n, dsp_ke lambda)
+{
+    dsp_round_leaf_avx2(s, E, p0, p1, q0, q1, h, n, lambda);
+}
+
+void dsp_leaf_up_avx512(dsp_ke *p, dsp_ke *q, const dsp_fe *p0, const dsp_fe *p1, const dsp_ke *q0, const dsp_ke *q1, size_t n)
+{
+    dsp_leaf_up_avx2(p, q, p0, p1, q0, q1, n);
 }

@@ -17,8 +17,12 @@
     void   dsp_round_fw_fe_##v(dsp_ke s[2], const dsp_fe *f_lo, const dsp_fe *f_hi, const dsp_ke *w_lo,                \
                                const dsp_ke *w_hi, size_t n);                                                          \
     void   dsp_round_frac_##v(dsp_ke s[2], const dsp_ke *E, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0,      \
-                              const dsp_ke *q1, size_t h, dsp_ke lambda);                                              \
+                              const dsp_ke *q1, size_t h, size_t n, dsp_ke lambda);                                    \
+    void   dsp_round_leaf_##v(dsp_ke s[2], const dsp_ke *E, const dsp_fe *p0, const dsp_fe *p1, const dsp_ke *q0,      \
+                              const dsp_ke *q1, size_t h, size_t n, dsp_ke lambda);                                    \
     void   dsp_frac_up_##v(dsp_ke *p, dsp_ke *q, const dsp_ke *p0, const dsp_ke *p1, const dsp_ke *q0,                 \
+                           const dsp_ke *q1, size_t n);                                                                \
+    void   dsp_leaf_up_##v(dsp_ke *p, dsp_ke *q, const dsp_fe *p0, const dsp_fe *p1, const dsp_ke *q0,                 \
                            const dsp_ke *q1, size_t n)
 
 DSP_FIELD_VARIANT(portable);

@@ -35,6 +35,8 @@ void dsp_rand_wipe(dsp_rand *r);
 /* n elements of stream (label, sub). Thread safe (r is const); each (label, sub) is drawn once per key. */
 void dsp_rand_fe(const dsp_rand *r, dsp_fe *out, size_t n, uint16_t label, uint32_t sub);
 void dsp_rand_ke(const dsp_rand *r, dsp_ke *out, size_t n, uint16_t label, uint32_t sub);
+/* Salts of leaves (label, sub) .. (label, sub + n - 1), 16 bytes each. */
+void dsp_rand_salts(const dsp_rand *r, uint8_t *out, size_t n, uint16_t label, uint32_t sub);
 /* Salt of leaf (label, sub). */
 void dsp_rand_salt(const dsp_rand *r, uint8_t out[DSP_SALT_BYTES], uint16_t label, uint32_t sub);
 

@@ -89,3 +89,27 @@ void dsp_rand_salt(const dsp_rand *r, uint8_t out[DSP_SALT_BYTES], uint16_t labe
     dsp_wipe(d, sizeof d);
     dsp_wipe(h, sizeof h);
 }
+
+/* Two blocks at a time; what differs between them is the sub number, bytes 35 to 38. */
+void dsp_rand_salts(const dsp_rand *r, uint8_t *out, size_t n, uint16_t label, uint32_t sub)
+{
+    const dsp_sha_kernels *k = dsp_sha_kernels_best();
+    uint8_t                b[2][64], d[32];
+    uint32_t               h[2][8];
+    block_init(b[0], r, label, sub);
+    block_init(b[1], r, label, sub);
+    for (size_t i = 0; i < n; i += 2) {
+        dsp_put32(b[0] + COUNTER - 4, sub + (uint32_t)i);
+        dsp_put32(b[1] + COUNTER - 4, sub + (uint32_t)i + 1);
+        memcpy(h[0], dsp_sha_start, sizeof h[0]);
+        memcpy(h[1], dsp_sha_start, sizeof h[1]);
+        k->two(h[0], b[0], h[1], b[1], 1);
+        for (size_t j = 0; j < 2 && i + j < n; j++) {
+            dsp_sha_store(d, h[j]);
+            memcpy(out + (i + j) * DSP_SALT_BYTES, d, DSP_SALT_BYTES);
+        }
+    }
+    dsp_wipe(b, sizeof b);
+    dsp_wipe(d, sizeof d);
+    dsp_wipe(h, sizeof h);
+}

@@ -24,6 +24,22 @@ static void hash_nodes(void *arg, size_t job, unsigned thread)
     dsp_hash_nodes(j->out + i0, j->in + 2 * i0, n);
 }
 
+typedef struct { uint8_t *salts; const dsp_rand *r; uint32_t n, base; uint16_t label; } salt_job;
+
+static void make_salts(void *arg, size_t job, unsigned thread)
+{
+    const salt_job *j = arg;
+    const size_t    i0 = job * PER_JOB, n = j->n - i0 < PER_JOB ? j->n - i0 : PER_JOB;
+    (void)thread;
+    dsp_rand_salts(j->r, j->salts + i0 * DSP_SALT_BYTES, n, j->label, j->base + (uint32_t)i0);
+}
+
+void dsp_tree_salts(uint8_t *salts, uint32_t n, const dsp_rand *r, uint16_t label, uint32_t base, dsp_pool *pool)
+{
+    salt_job j = {salts, r, n, base, label};
+    dsp_pool_run(pool, (n + PER_JOB - 1) / PER_JOB, make_salts, &j);
+}
+
 static dsp_digest root_hash(uint8_t kind, uint32_t n, size_t width, const dsp_digest *top)
 {
     dsp_sha s;

@@ -19,6 +19,8 @@ typedef struct {
     dsp_digest     root;
 } dsp_tree;
 
+/* Salts of leaves base .. base + n - 1 of a stream (S2), 16 bytes each. */
+void dsp_tree_salts(uint8_t *salts, uint32_t n, const dsp_rand *r, uint16_t label, uint32_t base, dsp_pool *pool);
 /* Node storage comes from the arena. n a power of two, 1 <= n <= 2^22. pool may be NULL. */
 DSP_MUST_USE dsp_status dsp_tree_build(dsp_tree *t, dsp_arena *a, dsp_pool *pool, uint8_t kind, uint32_t n, size_t width,
                                        const uint8_t *cols, const uint8_t *salts, dsp_err *err);

@@ -87,8 +87,7 @@ dsp_status dsp_pad_commit(dsp_pad_rows *p, dsp_arena *a, const dsp_pad_shape *sh
     const dsp_status rc = dsp_code_columns_ke(cols, width, poly, shape->n_rows, ntt, dsp_lg(n), a, pool, err);
     if (rc != DSP_OK)
         return rc;
-    for (uint32_t i = 0; i < n; i++)
-        dsp_rand_salt(rnd, salts + (size_t)i * DSP_SALT_BYTES, DSP_L_PAD_SALT, i);
+    dsp_tree_salts(salts, n, rnd, DSP_L_PAD_SALT, 0, pool);
     p->drawn += n;
     return dsp_tree_build(&p->tree, a, pool, DSP_TREE_P, n, width, cols, salts, err);
 }

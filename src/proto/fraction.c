@@ -1,5 +1,7 @@
 #include "proto/fraction.h"
 
+enum { PER_JOB = 2048 }; /* pairs or nodes: 128 KiB of q0 and q1 stay in a core's cache */
+
 dsp_status dsp_fraction_init(dsp_fraction *f, dsp_arena *a, unsigned nu, const dsp_field_kernels *fk, dsp_err *err)
 {
     const size_t n = (size_t)1 << nu;
@@ -9,12 +11,11 @@ dsp_status dsp_fraction_init(dsp_fraction *f, dsp_arena *a, unsigned nu, const d
     f->p = DSP_ARENA_RAW(a, dsp_ke, n);
     f->q = DSP_ARENA_RAW(a, dsp_ke, n);
     f->E = DSP_ARENA_RAW(a, dsp_ke, n >= 4 ? n / 4 : 1);
-    if (!f->leaf_p || !f->leaf_q || !f->p || !f->q || !f->E)
+    f->part = dsp_arena_raw(a, n / 4 / PER_JOB + 1, sizeof *f->part);
+    if (!f->leaf_p || !f->leaf_q || !f->p || !f->q || !f->E || !f->part)
         return dsp_fail(err, DSP_E_NOMEM, "fraction tree of 2^%u leaves: no memory", nu);
     return DSP_OK;
 }
-
-enum { PER_JOB = 2048 };
 
 typedef struct { dsp_fraction *f; size_t n; } up_job;
 
@@ -23,13 +24,9 @@ static void up_leaves(void *arg, size_t job, unsigned thread)
 {
     const up_job *j = arg;
     dsp_fraction *f = j->f;
-    const size_t  h = j->n, i0 = job * PER_JOB, i1 = h - i0 < PER_JOB ? h : i0 + PER_JOB;
+    const size_t  h = j->n, i0 = job * PER_JOB, n = h - i0 < PER_JOB ? h - i0 : PER_JOB;
     (void)thread;
-    for (size_t i = i0; i < i1; i++) {
-        const dsp_ke q0 = f->leaf_q[i], q1 = f->leaf_q[h + i];
-        f->p[h + i] = dsp_ke_add(dsp_ke_scale(q1, f->leaf_p[i]), dsp_ke_scale(q0, f->leaf_p[h + i]));
-        f->q[h + i] = dsp_ke_mul(q0, q1);
-    }
+    f->fk->leaf_up(f->p + h + i0, f->q + h + i0, f->leaf_p + i0, f->leaf_p + h + i0, f->leaf_q + i0, f->leaf_q + h + i0, n);
 }
 
 static void up_layer(void *arg, size_t job, unsigned thread)
@@ -67,51 +64,63 @@ void dsp_fraction_layer(dsp_fraction *f, unsigned j, const dsp_ke *xi, dsp_ke la
         dsp_eq_table(f->E, xi + 1, j - 2);
 }
 
-/* round_frac with numerators in F: p (X) and q (X) at X = 0 and 2. */
-static void round_leaves(dsp_fraction *f, dsp_ke s[2])
+typedef struct { const dsp_fraction *f; dsp_ke rho, (*part)[2]; } round_job;
+
+static void round_part(void *arg, size_t job, unsigned thread)
 {
-    const size_t  h = f->len / 2;
-    const dsp_fe *p0 = f->p_fe, *p1 = p0 + f->len;
-    const dsp_ke *q0 = f->q0, *q1 = f->q1;
-    dsp_ke        s0 = dsp_ke_zero(), s2 = dsp_ke_zero();
-    for (size_t y = 0; y < h; y++) {
-        const dsp_ke c = q0[y], d = q1[y];
-        const dsp_ke v = dsp_ke_add(dsp_ke_scale(d, p0[y]), dsp_ke_mul(c, dsp_ke_add(dsp_ke_from(p1[y]), dsp_ke_mul(f->lambda, d))));
-        const dsp_fe a2 = dsp_fe_sub(dsp_fe_add(p0[h + y], p0[h + y]), p0[y]), b2 = dsp_fe_sub(dsp_fe_add(p1[h + y], p1[h + y]), p1[y]);
-        const dsp_ke c2 = dsp_ke_sub(dsp_ke_add(q0[h + y], q0[h + y]), c), d2 = dsp_ke_sub(dsp_ke_add(q1[h + y], q1[h + y]), d);
-        const dsp_ke v2 = dsp_ke_add(dsp_ke_scale(d2, a2), dsp_ke_mul(c2, dsp_ke_add(dsp_ke_from(b2), dsp_ke_mul(f->lambda, d2))));
-        s0 = dsp_ke_add(s0, dsp_ke_mul(f->E[y], v));
-        s2 = dsp_ke_add(s2, dsp_ke_mul(f->E[y], v2));
-    }
-    s[0] = s0;
-    s[1] = s2;
+    const round_job    *j = arg;
+    const dsp_fraction *f = j->f;
+    const size_t        h = f->len / 2, i = job * PER_JOB, n = h - i < PER_JOB ? h - i : PER_JOB;
+    (void)thread;
+    if (f->p_fe)
+        f->fk->round_leaf(j->part[job], f->E + i, f->p_fe + i, f->p_fe + f->len + i, f->q0 + i, f->q1 + i, h, n, f->lambda);
+    else
+        f->fk->round_frac(j->part[job], f->E + i, f->p0 + i, f->p1 + i, f->q0 + i, f->q1 + i, h, n, f->lambda);
 }
 
 void dsp_fraction_round(dsp_fraction *f, dsp_ke s[2], dsp_pool *pool)
 {
-    (void)pool;
-    if (f->p_fe)
-        round_leaves(f, s);
-    else
-        f->fk->round_frac(s, f->E, f->p0, f->p1, f->q0, f->q1, f->len / 2, f->lambda);
+    const size_t jobs = (f->len / 2 + PER_JOB - 1) / PER_JOB;
+    round_job    j = {.f = f, .part = f->part};
+    dsp_pool_run(pool, jobs, round_part, &j);
+    s[0] = f->part[0][0];
+    s[1] = f->part[0][1];
+    for (size_t i = 1; i < jobs; i++) {
+        s[0] = dsp_ke_add(s[0], f->part[i][0]);
+        s[1] = dsp_ke_add(s[1], f->part[i][1]);
+    }
+}
+
+/* Entries [i, i + n) of the next round's tables. Each job reads and writes its own entries of the lower half, and reads the upper. */
+static void bind_part(void *arg, size_t job, unsigned thread)
+{
+    const round_job         *j = arg;
+    const dsp_fraction      *f = j->f;
+    const dsp_field_kernels *fk = f->fk;
+    const size_t             h = f->len / 2, i = job * PER_JOB, n = h - i < PER_JOB ? h - i : PER_JOB;
+    (void)thread;
+    if (f->p_fe) {
+        const dsp_fe *p0 = f->p_fe + i, *p1 = p0 + f->len;
+        fk->fe_fold(f->p + i, p0, p0 + h, n, j->rho);
+        fk->fe_fold(f->p + h + i, p1, p1 + h, n, j->rho);
+    } else {
+        fk->ke_fold(f->p0 + i, f->p0 + i, f->p0 + h + i, n, j->rho);
+        fk->ke_fold(f->p1 + i, f->p1 + i, f->p1 + h + i, n, j->rho);
+    }
+    fk->ke_fold(f->q0 + i, f->q0 + i, f->q0 + h + i, n, j->rho);
+    fk->ke_fold(f->q1 + i, f->q1 + i, f->q1 + h + i, n, j->rho);
 }
 
 void dsp_fraction_bind(dsp_fraction *f, dsp_ke rho, dsp_pool *pool)
 {
     const size_t h = f->len / 2;
-    (void)pool;
-    if (f->p_fe) { /* the upper layers are used up: their storage takes the folded numerators */
+    round_job    j = {.f = f, .rho = rho};
+    dsp_pool_run(pool, (h + PER_JOB - 1) / PER_JOB, bind_part, &j);
+    if (f->p_fe) { /* the upper layers are used up: their storage took the folded numerators */
         f->p0 = f->p;
         f->p1 = f->p + h;
-        f->fk->fe_fold(f->p0, f->p_fe, f->p_fe + h, h, rho);
-        f->fk->fe_fold(f->p1, f->p_fe + f->len, f->p_fe + f->len + h, h, rho);
         f->p_fe = NULL;
-    } else {
-        f->fk->ke_fold(f->p0, f->p0, f->p0 + h, h, rho);
-        f->fk->ke_fold(f->p1, f->p1, f->p1 + h, h, rho);
     }
-    f->fk->ke_fold(f->q0, f->q0, f->q0 + h, h, rho);
-    f->fk->ke_fold(f->q1, f->q1, f->q1 + h, h, rho);
     for (size_t y = 0; y < h / 2; y++)
         f->E[y] = dsp_ke_add(f->E[y], f->E[h / 2 + y]);
     f->len = h;

@@ -22,6 +22,7 @@ typedef struct {
     dsp_ke                  *leaf_q; /* 2^nu, likewise */
     dsp_ke                  *p, *q;  /* layer j < nu at [2^j, 2^(j+1)) */
     dsp_ke                  *E;      /* 2^(nu-2) */
+    dsp_ke                 (*part)[2]; /* sums of the jobs of a round */
     unsigned                 layer, round;
     dsp_ke                   lambda;
     size_t                   len;    /* elements of each of the four tables of the current round */

@@ -87,8 +87,7 @@ static dsp_status salts_of(dsp_prover *P, uint8_t **salts, uint32_t n, uint16_t 
     *salts = DSP_ARENA_RAW(P->arena, uint8_t, (size_t)n * DSP_SALT_BYTES);
     if (!*salts)
         return dsp_fail(err, DSP_E_NOMEM, "salts of %u leaves: no memory", n);
-    for (uint32_t i = 0; i < n; i++)
-        dsp_rand_salt(&P->rnd, *salts + (size_t)i * DSP_SALT_BYTES, label, base + i);
+    dsp_tree_salts(*salts, n, &P->rnd, label, base, P->pool);
     P->drawn += n;
     return DSP_OK;
 }

@@ -82,8 +82,7 @@ dsp_status dsp_edge_commit(dsp_edge **out, const dsp_derived *D, uint32_t tree, 
         dsp_rand_fe(&rnd, r + t->C, t->k - t->C, DSP_L_TAIL, i);
         row[i] = (dsp_row){r, t->k};
     }
-    for (uint32_t i = 0; i < t->n; i++)
-        dsp_rand_salt(&rnd, salts + (size_t)i * DSP_SALT_BYTES, DSP_L_SALT, i);
+    dsp_tree_salts(salts, t->n, &rnd, DSP_L_SALT, 0, pool);
     rc = dsp_code_columns(cols, 8 * (size_t)t->R, row, t->R, ntt, dsp_lg(t->n), e->arena, pool, err);
     if (rc == DSP_OK)
         rc = dsp_tree_build(&e->tree, e->arena, pool, DSP_TREE_B, t->n, 8 * (size_t)t->R, cols, salts, err);

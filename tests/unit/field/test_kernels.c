@@ -73,6 +73,10 @@ static void arrays(const dsp_field_kernels *k, const dsp_field_kernels *d, size_
     k->frac_up(a, a2, a, in.x[1] + o, a2, in.x[3] + o, n);
     same("frac_up p in place", a, b, n);
     same("frac_up q in place", a2, b2, n);
+    k->leaf_up(a, a2, in.f[0] + o, in.f[1] + o, in.x[2] + o, in.x[3] + o, n);
+    d->leaf_up(b, b2, in.f[0] + o, in.f[1] + o, in.x[2] + o, in.x[3] + o, n);
+    same("leaf_up p", a, b, n);
+    same("leaf_up q", a2, b2, n);
 }
 
 static void sums(const dsp_field_kernels *k, const dsp_field_kernels *d, size_t n, size_t o)
@@ -90,9 +94,15 @@ static void sums(const dsp_field_kernels *k, const dsp_field_kernels *d, size_t 
     k->round_fw_fe(s, in.f[0] + o, in.f[1] + o, in.x[2] + o, in.x[3] + o, n);
     d->round_fw_fe(t, in.f[0] + o, in.f[1] + o, in.x[2] + o, in.x[3] + o, n);
     same("round_fw_fe", s, t, 2);
-    k->round_frac(s, in.x[4] + o, in.x[0] + o, in.x[1] + o, in.x[2] + o, in.x[3] + o, n, in.x[5][1]);
-    d->round_frac(t, in.x[4] + o, in.x[0] + o, in.x[1] + o, in.x[2] + o, in.x[3] + o, n, in.x[5][1]);
+    k->round_frac(s, in.x[4] + o, in.x[0] + o, in.x[1] + o, in.x[2] + o, in.x[3] + o, n, n, in.x[5][1]);
+    d->round_frac(t, in.x[4] + o, in.x[0] + o, in.x[1] + o, in.x[2] + o, in.x[3] + o, n, n, in.x[5][1]);
     same("round_frac", s, t, 2);
+    k->round_frac(s, in.x[4] + o, in.x[0] + o, in.x[1] + o, in.x[2] + o, in.x[3] + o, n, n / 2, in.x[5][1]);
+    d->round_frac(t, in.x[4] + o, in.x[0] + o, in.x[1] + o, in.x[2] + o, in.x[3] + o, n, n / 2, in.x[5][1]);
+    same("round_frac, half", s, t, 2);
+    k->round_leaf(s, in.x[4] + o, in.f[0] + o, in.f[1] + o, in.x[2] + o, in.x[3] + o, n / 2, n / 2, in.x[5][1]);
+    d->round_leaf(t, in.x[4] + o, in.f[0] + o, in.f[1] + o, in.x[2] + o, in.x[3] + o, n / 2, n / 2, in.x[5][1]);
+    same("round_leaf", s, t, 2);
 }
 
 static void variants(void **state)
@@ -160,10 +170,23 @@ static void portable_is_right(void **state)
         s0 = dsp_ke_add(s0, dsp_ke_mul(v[0][0], v[1][0]));
         s2 = dsp_ke_add(s2, dsp_ke_mul(v[0][1], v[1][1]));
     }
-    k->round_frac(s, in.x[4], in.x[0], in.x[1], in.x[2], in.x[3], N, lambda);
+    k->round_frac(s, in.x[4], in.x[0], in.x[1], in.x[2], in.x[3], N, N, lambda);
     assert_true(dsp_ke_eq(s[0], f0) && dsp_ke_eq(s[1], f2));
     k->round_fw(s, in.x[0], in.x[0] + N, in.x[1], in.x[1] + N, N);
     assert_true(dsp_ke_eq(s[0], s0) && dsp_ke_eq(s[1], s2));
+    /* numerators in F are those in K with b = 0 */
+    dsp_ke p[2][2 * N], t[2];
+    for (size_t i = 0; i < 2 * N; i++) {
+        p[0][i] = dsp_ke_from(in.f[0][i]);
+        p[1][i] = dsp_ke_from(in.f[1][i]);
+    }
+    k->round_leaf(s, in.x[4], in.f[0], in.f[1], in.x[2], in.x[3], N, N, lambda);
+    k->round_frac(t, in.x[4], p[0], p[1], in.x[2], in.x[3], N, N, lambda);
+    same("round_leaf", s, t, 2);
+    k->leaf_up(a, a2, in.f[0], in.f[1], in.x[2], in.x[3], N);
+    k->frac_up(b, b2, p[0], p[1], in.x[2], in.x[3], N);
+    same("leaf_up p", a, b, N);
+    same("leaf_up q", a2, b2, N);
 }
 
 static void choice(void **state)
