@@ -133,7 +133,10 @@ dsp_status dsp_record_make(dsp_record **out, const dsp_graph *g, const dsp_plan 
         dsp_qtensor *x = &r->tensors[r->n_tensors++];
         *x = (dsp_qtensor){.scale_bits = q[i].scale, .lo = q[i].lo, .hi = q[i].hi};
         dsp_ir_record_layout(&x->layout, t);
-        if (!(x->name = dsp_arena_strdup(r->arena, dsp_ir_name(m, record_value(t))))) {
+        const char *program = dsp_lower_tensor_name(g, record_value(t), r->arena);
+        x->name = dsp_arena_strdup(r->arena, dsp_ir_name(m, record_value(t)));
+        x->program = program && strcmp(program, dsp_ir_name(m, record_value(t))) != 0 ? program : NULL;
+        if (!x->name || !program) {
             st = dsp_fail(err, DSP_E_NOMEM, "quantisation record: out of memory");
             goto done;
         }
@@ -163,8 +166,11 @@ static dsp_status take(ir_q *q, const ir *m, const dsp_record *r, const ir_op *c
     }
     const dsp_qtensor *x = dsp_record_find(r, dsp_ir_name(m, v));
     dsp_layout         l;
-    if (!x)
+    if (!x || strcmp(x->name, dsp_ir_name(m, v)) != 0)
         return mismatch(m, v, "not in the record", err);
+    const char *program = dsp_lower_tensor_name(m->g, v, a);
+    if (!program || strcmp(x->program ? x->program : x->name, program) != 0 || (x->program && strcmp(x->program, x->name) == 0))
+        return mismatch(m, v, "its name in keys is not the model's", err);
     dsp_ir_record_layout(&l, t);
     bool same = memcmp(l.dims, x->layout.dims, sizeof l.dims) == 0 && l.rank == x->layout.rank;
     for (uint32_t k = 0; same && k < l.rank; k++)

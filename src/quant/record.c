@@ -30,7 +30,7 @@ void dsp_record_free(dsp_record *r)
 const dsp_qtensor *dsp_record_find(const dsp_record *r, const char *name)
 {
     for (size_t i = 0; i < r->n_tensors; i++)
-        if (strcmp(r->tensors[i].name, name) == 0)
+        if (strcmp(r->tensors[i].name, name) == 0 || (r->tensors[i].program && strcmp(r->tensors[i].program, name) == 0))
             return &r->tensors[i];
     return NULL;
 }
@@ -67,7 +67,7 @@ static json_t *tensor_json(const dsp_qtensor *t)
     int64_t  perm[DSP_MAX_RANK];
     for (uint32_t i = 0; i < t->layout.rank; i++)
         perm[i] = t->layout.perm[i];
-    if (o && put(o, "name", json_string(t->name)) && put(o, "scale_bits", json_integer(t->scale_bits)) && put(o, "lo", json_integer(t->lo)) &&
+    if (o && put(o, "name", json_string(t->name)) && (!t->program || put(o, "program", json_string(t->program))) && put(o, "scale_bits", json_integer(t->scale_bits)) && put(o, "lo", json_integer(t->lo)) &&
         put(o, "hi", json_integer(t->hi)) && put(o, "dims", list32(t->layout.dims, 3)) &&
         put(o, "onnx_dims", list64(t->layout.onnx_dims, t->layout.rank)) && put(o, "perm", list64(perm, t->layout.rank)))
         return o;
@@ -161,9 +161,10 @@ static bool get_tensor(reader *x, const json_t *o, dsp_qtensor *t)
     size_t   n;
     unsigned seen = 0;
     uint64_t cells = 1, onnx = 1;
-    if (!json_is_object(o) || json_object_size(o) != 7)
-        return bad(x, "a tensor is not an object of seven fields");
-    if (!get_name(x, json_object_get(o, "name"), &t->name, "a tensor has no name") ||
+    const json_t *program = json_object_get(o, "program");
+    if (!json_is_object(o) || json_object_size(o) != (program ? 8 : 7))
+        return bad(x, "a tensor is not an object of seven fields, or eight with program");
+    if ((program && !get_name(x, program, &t->program, "program is not a name")) || !get_name(x, json_object_get(o, "name"), &t->name, "a tensor has no name") ||
         !get_int(x, json_object_get(o, "scale_bits"), -128, 128, &v, "scale_bits is not an integer in -128 .. 128"))
         return false;
     t->scale_bits = (int32_t)v;
@@ -242,9 +243,13 @@ static bool get_record(reader *x, const json_t *root)
     /* Names are unique: an object keyed by them has as many members. */
     json_t *names = json_object();
     bool    unique = names != NULL;
-    for (size_t i = 0; i < r->n_tensors && unique; i++)
-        unique = json_object_set_new(names, r->tensors[i].name, json_null()) == 0;
-    unique = unique && json_object_size(names) == r->n_tensors;
+    size_t  n = r->n_tensors;
+    for (size_t i = 0; i < r->n_tensors && unique; i++) {
+        const char *alias = r->tensors[i].program;
+        unique = json_object_set_new(names, r->tensors[i].name, json_null()) == 0 && (!alias || json_object_set_new(names, alias, json_null()) == 0);
+        n += alias != NULL;
+    }
+    unique = unique && json_object_size(names) == n;
     json_decref(names);
     return unique || bad(x, "two tensors have one name");
 }

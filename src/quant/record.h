@@ -18,6 +18,7 @@ typedef struct {
 
 typedef struct {
     const char *name;                  /* ONNX value */
+    const char *program;               /* its name in keys and statements where that is another one; NULL: the same */
     int32_t     scale_bits;            /* real = integer / 2^scale_bits; may be negative */
     int64_t     lo, hi;                /* integers; hi - lo + 1 is a power of two for what is requantised */
     dsp_layout  layout;
@@ -40,6 +41,7 @@ DSP_MUST_USE dsp_status dsp_record_read(dsp_record **r, const uint8_t *p, size_t
 DSP_MUST_USE dsp_status dsp_record_seal(dsp_record *r, dsp_err *err);
 dsp_record *dsp_record_create(void);
 void        dsp_record_free(dsp_record *r);
+/* By ONNX name or by the name in keys and statements (no name is both of two tensors). NULL: not in the record. */
 const dsp_qtensor *dsp_record_find(const dsp_record *r, const char *name);
 
 /* Float cells (ONNX order) -> integers (layout order): floor(x 2^s + 1/2). DSP_E_RANGE names tensor, value and range for a value
