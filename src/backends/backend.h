@@ -24,6 +24,7 @@ typedef struct dsp_slice {
     dsp_digest digest;           /* of the key's bytes */
     uint32_t   n_io;
     dsp_io    *io;
+    const dsp_derived *derived;  /* of a native slice, for predictions; NULL for foreign proof systems */
     void      *impl;
 } dsp_slice;
 
@@ -34,6 +35,7 @@ typedef struct {
     const int64_t *const *cells;     /* per io: what the run recorded; NULL where it is only made (computed again) */
     const uint8_t        *secret;    /* 32 bytes, dsp_run_secret */
     dsp_pool             *pool;
+    dsp_arena            *space;     /* working memory kept from proof to proof, or NULL */
     dsp_ledger_fn        *ledger;
     void                 *ledger_arg;
 } dsp_slice_prove;

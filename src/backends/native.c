@@ -50,6 +50,7 @@ static dsp_status native_load(dsp_slice **out, const uint8_t *vk, size_t len, ds
         goto done;
     const dsp_key *key = n->key;
     sl->digest = key->digest;
+    sl->derived = n->D;
     made = DSP_NEW_N(bool, key->n_tensors);
     sl->io = DSP_NEW_N(dsp_io, key->n_tensors);
     n->tensor = DSP_NEW_N(uint32_t, key->n_tensors);
@@ -169,7 +170,7 @@ static dsp_status native_prove(dsp_buf *proof, const dsp_slice *s, const dsp_sli
             r = dsp_edge_commit(&edges[n->tree[i]], n->D, n->tree[i], w->cells[n->tensor[i]], &a->statement->run_key, a->secret, a->pool, err);
     if (r != DSP_OK)
         goto done;
-    const dsp_prove_args args = {.D = n->D, .st = &st, .edges = edges, .witness = w, .secret = a->secret, .pool = a->pool,
+    const dsp_prove_args args = {.D = n->D, .st = &st, .edges = edges, .witness = w, .secret = a->secret, .pool = a->pool, .space = a->space,
                                  .ledger = a->ledger, .ledger_arg = a->ledger_arg};
     r = dsp_prove_slice(proof, &args, err);
 done:

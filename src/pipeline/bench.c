@@ -111,7 +111,7 @@ static void k_commit(bench *b, void *arg)
     data          *d = arg;
     dsp_tree       t;
     const dsp_mark m = dsp_arena_mark(b->arena);
-    if (dsp_code_columns(d->cols, ROWS * 8, d->row, ROWS, b->ntt, LOG_CODE, b->pool, NULL) == DSP_OK &&
+    if (dsp_code_columns(d->cols, ROWS * 8, d->row, ROWS, b->ntt, LOG_CODE, b->arena, b->pool, NULL) == DSP_OK &&
         dsp_tree_build(&t, b->arena, b->pool, DSP_TREE_A, 1 << LOG_CODE, ROWS * 8, d->cols, d->salts, NULL) == DSP_OK)
         d->sink.v = t.root.b[0];
     dsp_arena_rewind(b->arena, m);

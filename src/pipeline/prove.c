@@ -15,7 +15,10 @@ typedef struct {
     dsp_status status;
     dsp_err    err;
     bool       done, fresh;       /* a valid proof is on disk; it was made now */
-    uint64_t   load_ns, prove_ns, verify_ns, bytes, work;
+    dsp_slice *slice;             /* loaded key; NULL when that failed, the status then says why */
+    bool       alone;             /* large: proved by all threads together */
+    uint64_t   load_ns, prove_ns, verify_ns, bytes;
+    dsp_cost   cost;
     dsp_digest digest;
 } slot;
 
@@ -28,6 +31,9 @@ typedef struct {
     uint8_t                   secret[32];
     dsp_digest                secret_id;
     slot                     *slots;        /* per slice of the statement */
+    uint32_t                 *order;        /* slices by falling cost */
+    uint32_t                  n_alone;      /* the first so many of order */
+    dsp_arena               **space;        /* per thread */
     pthread_mutex_t           lock;         /* result, ledger */
     dsp_status                save_status;
     dsp_err                  *save_err;
@@ -117,22 +123,27 @@ static bool have_proof(prover *pr, slot *t, const dsp_slice *sl, const char *pat
     return ok;
 }
 
-static dsp_status prove_slice(prover *pr, uint32_t i, dsp_err *err)
+static dsp_status prove_slice(prover *pr, uint32_t i, unsigned thread, dsp_err *err)
 {
     slot          *t = &pr->slots[i];
     const uint32_t segment = pr->st->slices[i].index;
-    dsp_slice     *sl = NULL;
+    dsp_slice     *sl = t->slice;
     int64_t      **own = NULL;
     const int64_t **cells = NULL;
     dsp_buf        proof = {0};
     char          *path = dsp_segment_file(pr->dir, segment, "proof.bin");
     ledger_arg     la = {pr, {pr->ledger_path, pr->secret_id, segment, 0}};
     const uint64_t t0 = dsp_clock_ns();
-    dsp_status     s = path ? load_key(&sl, pr, i, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    dsp_status     s = path ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     if (s != DSP_OK)
         goto done;
     if (!pr->a->force && have_proof(pr, t, sl, path)) {
         t->done = true;
+        goto done;
+    }
+    if (pr->p->max_memory_bytes && t->cost.peak_bytes > pr->p->max_memory_bytes) {
+        s = dsp_fail(err, DSP_E_LIMIT, "segment %u: proving is predicted to take %.1f MiB, --max-memory allows %.1f MiB", segment,
+                     (double)t->cost.peak_bytes / 1048576, (double)pr->p->max_memory_bytes / 1048576);
         goto done;
     }
     own = DSP_NEW_N(int64_t *, sl->n_io);
@@ -144,7 +155,7 @@ static dsp_status prove_slice(prover *pr, uint32_t i, dsp_err *err)
     if ((s = load_cells(own, cells, pr, sl, segment, err)) != DSP_OK)
         goto done;
     const uint64_t        t1 = dsp_clock_ns();
-    const dsp_slice_prove args = {.statement = pr->st, .cells = cells, .secret = pr->secret, .pool = pr->p->pool, .ledger = record, .ledger_arg = &la};
+    const dsp_slice_prove args = {.statement = pr->st, .cells = cells, .secret = pr->secret, .pool = pr->p->pool, .space = pr->space[thread], .ledger = record, .ledger_arg = &la};
     if ((s = sl->backend->prove(&proof, sl, &args, err)) != DSP_OK) {
         /* a caller's condition was broken: here, what is on disk does not fit together */
         s = s == DSP_E_ARG || s == DSP_E_REJECTED ? DSP_E_UNSUPPORTED : s;
@@ -163,7 +174,7 @@ static dsp_status prove_slice(prover *pr, uint32_t i, dsp_err *err)
     if ((s = dsp_file_write_fast(path, proof.p, proof.len, 0644, err)) != DSP_OK)
         goto done;
     t->done = t->fresh = true;
-    t->load_ns = t1 - t0;
+    t->load_ns += t1 - t0;
     t->prove_ns = t2 - t1;
     t->bytes = proof.len;
     t->digest = dsp_sha256(proof.p, proof.len);
@@ -175,8 +186,6 @@ done:
         }
     dsp_free(own);
     dsp_free(cells);
-    if (sl)
-        sl->backend->free(sl);
     dsp_buf_release(&proof);
     dsp_free(path);
     return s;
@@ -219,22 +228,77 @@ static void note(prover *pr, uint32_t i)
         pr->save_status = dsp_json_save(pr->result_path, pr->result, 2, false, pr->save_err);
 }
 
-static void job(void *arg, size_t at, unsigned thread)
+static void load_job(void *arg, size_t at, unsigned thread)
 {
-    prover  *pr = arg;
-    slot    *t = &pr->slots[at];
+    prover        *pr = arg;
+    slot          *t = &pr->slots[at];
+    const uint64_t t0 = dsp_clock_ns();
     (void)thread;
     if (!t->selected)
         return;
-    t->status = prove_slice(pr, (uint32_t)at, &t->err);
+    t->status = load_key(&t->slice, pr, (uint32_t)at, &t->err);
+    if (t->slice && t->slice->derived)
+        dsp_cost_predict(&t->cost, t->slice->derived);
+    t->load_ns = dsp_clock_ns() - t0;
+}
+
+static void job(void *arg, size_t k, unsigned thread)
+{
+    prover        *pr = arg;
+    const uint32_t at = pr->order[k];
+    slot          *t = &pr->slots[at];
+    if (!t->selected)
+        return;
+    if (t->status == DSP_OK)
+        t->status = prove_slice(pr, at, thread, &t->err);
     pthread_mutex_lock(&pr->lock);
-    note(pr, (uint32_t)at);
+    note(pr, at);
     if (t->status != DSP_OK)
         dsp_pipe_say(pr->p, DSP_SAY_ERROR, "segment_%u: %s", pr->st->slices[at].index, t->err.msg);
     else
         dsp_pipe_say(pr->p, DSP_SAY_INFO, "segment_%u: %s, %ju bytes", pr->st->slices[at].index, t->fresh ? "proved" : "proof is valid already",
                      (uintmax_t)t->bytes);
     pthread_mutex_unlock(&pr->lock);
+}
+
+static void small_job(void *arg, size_t k, unsigned thread)
+{
+    prover *pr = arg;
+    job(arg, pr->n_alone + k, thread);
+}
+
+/* Slices that would keep one thread busy for longer than all others together, or that take much memory, are proved by all threads one after
+ * the other; the rest side by side, costly ones first. */
+static dsp_status prove_all(prover *pr, dsp_err *err)
+{
+    const uint32_t n = pr->st->n_slices;
+    const unsigned threads = dsp_pool_threads(pr->p->pool);
+    uint64_t       total = 0;
+    pr->order = DSP_NEW_N(uint32_t, n);
+    pr->space = DSP_NEW_N(dsp_arena *, threads);
+    if (!pr->order || !pr->space)
+        return dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", n);
+    for (unsigned i = 0; i < threads; i++)
+        if (!(pr->space[i] = dsp_arena_create(0)))
+            return dsp_fail(err, DSP_E_NOMEM, "no memory for %u threads", threads);
+    dsp_pool_run(pr->p->pool, n, load_job, pr);
+    for (uint32_t i = 0; i < n; i++)
+        total += pr->slots[i].cost.prove_ns;
+    for (uint32_t i = 0; i < n; i++) {
+        slot    *t = &pr->slots[i];
+        uint32_t k = i;
+        t->alone = n == 1 || t->cost.prove_ns > total / threads || t->cost.peak_bytes > (uint64_t)1 << 28 ||
+                   (pr->p->max_memory_bytes && t->cost.peak_bytes > pr->p->max_memory_bytes / threads);
+        for (; k && pr->slots[pr->order[k - 1]].alone <= t->alone &&
+               (pr->slots[pr->order[k - 1]].alone < t->alone || pr->slots[pr->order[k - 1]].cost.prove_ns < t->cost.prove_ns); k--)
+            pr->order[k] = pr->order[k - 1];
+        pr->order[k] = i;
+        pr->n_alone += t->alone;
+    }
+    for (uint32_t k = 0; k < pr->n_alone; k++)
+        job(pr, k, 0);
+    dsp_pool_run(pr->p->pool, n - pr->n_alone, small_job, pr);
+    return DSP_OK;
 }
 
 static json_t *row_json(const prover *pr, uint32_t i)
@@ -351,10 +415,16 @@ dsp_status dsp_pipe_prove(dsp_pipe *p, const dsp_prove_run_args *a, json_t **rep
     if ((s = select_slices(&pr, err)) != DSP_OK || (s = dsp_run_secret_load(pr.secret, pr.dir, pr.st, err)) != DSP_OK)
         goto done;
     pr.secret_id = dsp_sha256(pr.secret, 32);
-    for (uint32_t i = 0; i < pr.st->n_slices; i++)
-        job(&pr, i, 0);
-    s = conclude(&pr, report, t0, err);
+    if ((s = prove_all(&pr, err)) == DSP_OK)
+        s = conclude(&pr, report, t0, err);
 done:
+    for (uint32_t i = 0; pr.slots && i < pr.st->n_slices; i++)
+        if (pr.slots[i].slice)
+            pr.slots[i].slice->backend->free(pr.slots[i].slice);
+    for (unsigned i = 0; pr.space && i < dsp_pool_threads(p->pool); i++)
+        dsp_arena_free(pr.space[i]);
+    dsp_free(pr.space);
+    dsp_free(pr.order);
     pthread_mutex_destroy(&pr.lock);
     dsp_wipe(pr.secret, sizeof pr.secret);
     json_decref(pr.result);

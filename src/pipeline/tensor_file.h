@@ -22,7 +22,8 @@ struct dsp_jnode {
     const char **key;          /* OBJECT */
     const char *text;          /* STRING */
 };
-/* Fails with DSP_E_FORMAT (line and column) or DSP_E_LIMIT (nesting beyond 32). Booleans count as numbers 0 and 1. */
+/* One NUL follows the len bytes. Fails with DSP_E_FORMAT (line and column; also for nesting beyond 32). Booleans count as
+ * numbers 0 and 1. */
 DSP_MUST_USE dsp_status dsp_jdoc_read(dsp_jdoc **doc, const uint8_t *p, size_t len, const char *what, dsp_err *err);
 DSP_MUST_USE dsp_status dsp_jdoc_load(dsp_jdoc **doc, const char *path, dsp_err *err);
 void             dsp_jdoc_free(dsp_jdoc *doc);

@@ -314,7 +314,7 @@ static dsp_jnode *object(parser *p, unsigned depth)
             return NULL;
         n->count++;
         if (n->count > 4096) {
-            fail_at(p, DSP_E_LIMIT, "an object has more than 4096 keys");
+            fail_at(p, DSP_E_FORMAT, "an object has more than 4096 keys");
             return NULL;
         }
         blanks(p);
@@ -334,7 +334,7 @@ static dsp_jnode *object(parser *p, unsigned depth)
 static dsp_jnode *value(parser *p, unsigned depth)
 {
     if (depth > MAX_DEPTH) {
-        fail_at(p, DSP_E_LIMIT, "nesting deeper than 32");
+        fail_at(p, DSP_E_FORMAT, "nesting deeper than 32");
         return NULL;
     }
     blanks(p);
@@ -391,6 +391,8 @@ dsp_status dsp_jdoc_load(dsp_jdoc **doc, const char *path, dsp_err *err)
     size_t   n = 0;
     *doc = NULL;
     dsp_status s = dsp_file_read(&p, &n, path, MAX_FILE, err);
+    if (s == DSP_E_LIMIT)
+        s = DSP_E_FORMAT;
     if (s == DSP_OK)
         s = dsp_jdoc_read(doc, p, n, path, err);
     dsp_free(p);
