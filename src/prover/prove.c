@@ -433,7 +433,9 @@ done:
     if (r)
         dsp_wipe(r, sizeof *r);
     dsp_free(r);
-    if (rc != DSP_OK)
+    if (rc != DSP_OK && proof->len > start) {
+        dsp_wipe(proof->p + start, proof->len - start);
         proof->len = start;
+    }
     return rc;
 }

@@ -228,6 +228,7 @@ static void divisor_zero(void **state)
     assert_int_equal(slices_prove_raw(&s, 0, NULL, &rules, NULL, NULL, &b, &err), DSP_E_UNAVAILABLE);
     assert_non_null(strstr(err.msg, "new nonce"));
     assert_int_equal(b.len, 0);
+    dsp_buf_release(&b);
     b = slices_prove(&s, 0, NULL, NULL, NULL);
     assert_int_equal(slices_verify(&s, 0, b.p, b.len, 0, &hooks, NULL), DSP_V5);
     dsp_buf_release(&b);

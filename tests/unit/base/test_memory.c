@@ -149,9 +149,40 @@ static void ceiling(void **state)
     dsp_arena_free(a);
 }
 
+static void reserved(void **state)
+{
+    (void)state;
+    dsp_arena *a = dsp_arena_create(8 << 20);
+    assert_non_null(a);
+    assert_true(dsp_arena_reserve(a, 1 << 20));
+    const dsp_mark m = dsp_arena_mark(a);
+    const size_t   held = dsp_arena_peak(a);
+    uint8_t       *first = NULL;
+    for (int i = 0; i < 3; i++) { /* what fits stays on the same bytes, wiped in between */
+        uint8_t *p = DSP_ARENA_RAW(a, uint8_t, 900000);
+        assert_non_null(p);
+        if (first)
+            assert_true(p == first && p[0] == 0 && p[899999] == 0);
+        first = p;
+        memset(p, 0xa5, 900000);
+        dsp_arena_rewind(a, m);
+    }
+    assert_int_equal(dsp_arena_peak(a), held);
+    assert_true(dsp_arena_reserve(a, 1 << 19)); /* there is room */
+    assert_int_equal(dsp_arena_peak(a), held);
+    assert_true(dsp_arena_reserve(a, 2 << 20)); /* the empty piece is given up for a larger one */
+    assert_true(dsp_arena_peak(a) < held + (2 << 20));
+    assert_false(dsp_arena_reserve(a, 16 << 20));
+    assert_non_null(DSP_ARENA_N(a, uint8_t, 100));
+    assert_true(dsp_arena_reserve(a, 3 << 20)); /* a piece in use stays */
+    assert_false(dsp_arena_reserve(a, SIZE_MAX));
+    dsp_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(messages), cmocka_unit_test(sizes), cmocka_unit_test(heap),
-                                       cmocka_unit_test(arena), cmocka_unit_test(ceiling)};
+                                       cmocka_unit_test(arena), cmocka_unit_test(ceiling),
+                                       cmocka_unit_test(reserved)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

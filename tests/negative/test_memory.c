@@ -1,0 +1,114 @@
+/* Every allocation of prover and verifier fails once: the call says so, leaks nothing (sanitizer builds), lets no byte out, and
+ * never turns into a verdict. */
+#include "slices.h"
+
+static json_t *vec;
+
+static void prover_and_verifier(void **state)
+{
+    (void)state;
+    slices s;
+    slices_load(&s, vec, "chain, 12 bits, mode 0");
+    slices_run(&s, NULL);
+    for (uint32_t i = 0; i < s.n; i++) {
+        dsp_buf    good = slices_prove(&s, i, NULL, NULL, NULL);
+        dsp_status st = DSP_E_NOMEM;
+        size_t     n = 0;
+        while (st != DSP_OK) {
+            dsp_buf b = {0};
+            dsp_err err = {DSP_OK, ""};
+            dsp_alloc_fail_at(++n);
+            st = slices_prove_raw(&s, i, NULL, NULL, NULL, NULL, &b, &err);
+            dsp_alloc_fail_at(0);
+            if (st == DSP_OK) {
+                assert_int_equal(b.len, good.len);
+                assert_memory_equal(b.p, good.p, b.len);
+            } else {
+                if (st != DSP_E_NOMEM)
+                    fail_msg("allocation %zu: %s, %s", n, dsp_status_name(st), err.msg);
+                assert_int_equal(b.len, 0);
+            }
+            dsp_buf_release(&b);
+        }
+        assert_true(n > 20);
+        st = DSP_E_NOMEM;
+        for (n = 0; st != DSP_OK;) {
+            unsigned check = 0;
+            dsp_err  err = {DSP_OK, ""};
+            dsp_alloc_fail_at(++n);
+            st = dsp_verify_slice(s.D[i], &s.st[i], good.p, good.len, 0, &check, &err);
+            dsp_alloc_fail_at(0);
+            if (st != DSP_OK && st != DSP_E_NOMEM)
+                fail_msg("verifier, allocation %zu: %s, %s", n, dsp_status_name(st), err.msg);
+        }
+        assert_true(n > 20);
+        dsp_buf_release(&good);
+    }
+    slices_free(&s);
+}
+
+static void edges(void **state)
+{
+    (void)state;
+    slices s;
+    slices_load(&s, vec, "chain, 12 bits, mode 0");
+    slices_run(&s, NULL);
+    const slices_value *v = slices_get(&s, "b1");
+    dsp_status          st = DSP_E_NOMEM;
+    for (size_t n = 1; st != DSP_OK; n++) {
+        dsp_edge *e = NULL;
+        dsp_err   err;
+        dsp_alloc_fail_at(n);
+        st = dsp_edge_commit(&e, s.D[0], 0, v->v, &s.run_key, s.secret, NULL, &err);
+        dsp_alloc_fail_at(0);
+        if (st == DSP_OK)
+            assert_true(dsp_digest_eq(&e->root, &v->edge->root));
+        else
+            assert_true(st == DSP_E_NOMEM && e == NULL);
+        dsp_edge_free(e);
+    }
+    slices_free(&s);
+}
+
+/* Memory kept by the caller: one owner, many proofs, the same bytes, and all of it given back. */
+static void kept_space(void **state)
+{
+    (void)state;
+    slices     s;
+    dsp_arena *space = dsp_arena_create(0), *small = dsp_arena_create(1 << 16);
+    dsp_err    err;
+    slices_load(&s, vec, "chain, 12 bits, mode 1");
+    slices_run(&s, NULL);
+    assert_true(space && small);
+    const dsp_mark before = dsp_arena_mark(space);
+    (void)before;
+    for (int round = 0; round < 3; round++)
+        for (uint32_t i = 0; i < s.n; i++) {
+            dsp_buf              good = slices_prove(&s, i, NULL, NULL, NULL), b = {0};
+            const dsp_prove_args a = {.D = s.D[i], .st = &s.st[i], .edges = s.edge[i], .witness = s.w[i], .secret = s.secret, .space = space};
+            dsp_prove_args       tight = a;
+            tight.space = small;
+            assert_int_equal(dsp_prove_slice(&b, &a, &err), DSP_OK);
+            assert_int_equal(b.len, good.len);
+            assert_memory_equal(b.p, good.p, b.len);
+            const dsp_mark m = dsp_arena_mark(space);
+            assert_int_equal(m.used, 0);
+            b.len = 0;
+            assert_int_equal(dsp_prove_slice(&b, &tight, &err), DSP_E_NOMEM);
+            assert_int_equal(b.len, 0);
+            dsp_buf_release(&b);
+            dsp_buf_release(&good);
+        }
+    dsp_arena_free(space);
+    dsp_arena_free(small);
+    slices_free(&s);
+}
+
+int main(void)
+{
+    vec = vec_load();
+    const struct CMUnitTest tests[] = {cmocka_unit_test(prover_and_verifier), cmocka_unit_test(edges), cmocka_unit_test(kept_space)};
+    const int r = cmocka_run_group_tests(tests, NULL, NULL);
+    json_decref(vec);
+    return r;
+}
