@@ -401,12 +401,14 @@ dsp_status dsp_pipe_prove(dsp_pipe *p, const dsp_prove_run_args *a, json_t **rep
         s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
         goto done;
     }
-    if ((s = dsp_json_load(&pr.result, pr.result_path, err)) != DSP_OK || (s = dsp_statement_load(&pr.st, pr.dir, err)) != DSP_OK)
+    if ((s = dsp_json_load(&pr.result, pr.result_path, err)) != DSP_OK)
         goto done;
-    if (pr.st->n_slices == 0) {
-        s = dsp_fail(err, DSP_E_MISSING, "%s: no segment of this run has a witness; compile the model and run again", pr.dir);
+    if (dsp_json_u64(json_object_get(pr.result, "execution_chain"), "witness_slices") == 0) {
+        s = dsp_fail(err, DSP_E_MISSING, "%s: no segment of this run was compiled, so there is nothing to prove", pr.dir);
         goto done;
     }
+    if ((s = dsp_statement_load(&pr.st, pr.dir, err)) != DSP_OK)
+        goto done;
     pr.slots = DSP_NEW_N(slot, pr.st->n_slices);
     if (!pr.slots) {
         s = dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", pr.st->n_slices);
