@@ -163,6 +163,13 @@ def _(m, x):
     return m.node('Add', m.node('MatMul', h, m.w(6, 4)), m.w(4))
 
 
+@chain('rows_residual', [1, 5, 6], 'rows of a sequence: bias on the input, product, residual, Relu, product')
+def _(m, x):
+    x = m.node('Add', x, m.w(6))
+    h = m.node('Add', x, m.node('MatMul', x, m.w(6, 6)))
+    return m.node('MatMul', m.node('Relu', h), m.w(6, 3))
+
+
 @chain('gemm_two_activations', [4, 4], 'no constant operand', verdict='two activations')
 def _(m, x):
     return m.node('Gemm', x, m.node('Relu', x))
@@ -215,7 +222,7 @@ def _(m, x):
 
 
 
-@chain('add_cells_conv', [1, 2, 4, 4], 'a constant per cell before a Conv', verdict='differs inside a channel')
+@chain('add_cells_conv', [1, 2, 4, 4], 'a constant per cell before a Conv', verdict='its input lies as')
 def _(m, x):
     return m.node('Conv', m.node('Add', x, m.w(2, 4, 4)), m.w(3, 2, 3, 3))
 
@@ -341,9 +348,14 @@ def _(m, x):
     return m.node('Conv', m.node('Reshape', m.node('Gemm', x, m.w(12, 18)), m.ints(1, 2, 3, 3)), m.w(2, 2, 2, 2))
 
 
-@chain('reshape_input', [1, 18], 'an input reshaped to a plane that a Conv reads', verdict='its input lies as')
+@chain('reshape_input', [1, 18], 'an input reshaped to a plane that a Conv reads')
 def _(m, x):
     return m.node('Conv', m.node('Reshape', x, m.ints(1, 2, 3, 3)), m.w(2, 2, 2, 2))
+
+
+@chain('transpose_ones', [1, 6, 5, 1], 'channels last, one channel: a Transpose of axes of 1 before a Conv')
+def _(m, x):
+    return m.node('Conv', m.node('Transpose', x, perm=[0, 3, 1, 2]), m.w(2, 1, 3, 3), m.w(2))
 
 
 @chain('transpose_cells', [1, 3, 4], 'a Transpose that moves cells', verdict='moves cells')

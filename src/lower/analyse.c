@@ -27,7 +27,8 @@ static bool source_dims(uint32_t out[3], uint32_t rank, const int64_t *dims, uns
             return false;
         cells *= (uint64_t)dims[i];
     }
-    const uint32_t skip = rank > 1 && dims[0] == 1, r = rank - skip;
+    const uint32_t skip = rank > 1 && dims[0] == 1;
+    uint32_t       r = rank - skip;
     const int64_t *d = dims + skip;
     out[0] = out[1] = out[2] = 1;
     switch (layout) {
@@ -46,12 +47,42 @@ static bool source_dims(uint32_t out[3], uint32_t rank, const int64_t *dims, uns
         out[0] = (uint32_t)cells;
         return r > 1 && cells <= IR_MAX_AXIS;
     default:
-        if (rank < 2 || cells / (uint64_t)dims[rank - 1] > IR_MAX_AXIS)
+        while (r > 0 && d[r - 1] == 1)
+            r--;
+        if (r == 0 || cells / (uint64_t)d[r - 1] > IR_MAX_AXIS)
             return false;
-        out[2] = (uint32_t)dims[rank - 1];
-        out[1] = (uint32_t)(cells / out[2]);
-        return out[1] > 1;
+        out[0] = (uint32_t)d[r - 1];
+        out[1] = (uint32_t)(cells / out[0]);
+        return out[1] > 1 && out[0] > 1;
     }
+}
+
+/* The value that v is renamed to before anything computes with it. */
+static uint32_t renamed(const dsp_graph *g, uint32_t v)
+{
+    static const char *const names[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout"};
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const dsp_node *n = &g->nodes[i];
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            if (n->n_in > 0 && n->in[0] == v && n->n_out > 0 && n->out[0] != DSP_NONE && strcmp(n->op, names[k]) == 0) {
+                v = n->out[0];
+                break;
+            }
+    }
+    return v;
+}
+
+/* The layout of source v under one of the candidates, from its inferred shape. */
+static bool candidate(uint32_t out[3], const dsp_graph *g, uint32_t v, unsigned layout)
+{
+    const dsp_value *x = &g->values[v], *y = layout == IR_LAYOUT_READER ? &g->values[renamed(g, v)] : x;
+    uint32_t         own[3];
+    if (x->rank < 0 || x->rank > DSP_MAX_RANK || y->rank < 0 || y->rank > DSP_MAX_RANK || !source_dims(own, (uint32_t)x->rank, x->dims, IR_LAYOUT_NATURAL))
+        return false;
+    if (layout == IR_LAYOUT_READER)
+        return y != x && source_dims(out, (uint32_t)y->rank, y->dims, IR_LAYOUT_NATURAL) &&
+               (uint64_t)out[0] * out[1] * out[2] == (uint64_t)own[0] * own[1] * own[2];
+    return source_dims(out, (uint32_t)x->rank, x->dims, layout);
 }
 
 /* A value that no proved operation makes: graph input, or result of an unproved segment. */
@@ -60,6 +91,7 @@ static bool add_source(ir *m, uint32_t v)
     const dsp_value *x = &m->g->values[v];
     ir_value        *o = &m->val[v];
     uint32_t         dims[3];
+    uint64_t         rows = 1;
 
     m->source[v] = true;
     o->kind = IR_NONE;
@@ -68,21 +100,29 @@ static bool add_source(ir *m, uint32_t v)
         o->rank = q->layout.rank;
         memcpy(o->dims, q->layout.onnx_dims, sizeof o->dims);
         memcpy(dims, q->layout.dims, sizeof dims);
+        /* A transposed matrix is a rotation of the axes. */
+        const uint32_t split = o->rank ? q->layout.perm[0] : 0;
+        for (uint32_t i = 0; i < split; i++)
+            rows *= (uint64_t)o->dims[i];
         for (uint32_t i = 0; i < o->rank; i++)
-            if (q->layout.perm[i] != i)
+            if (q->layout.perm[i] != (i + split) % o->rank)
                 return true;
+        if (rows > 1 && (dims[1] != rows || dims[2] != 1))
+            return true;
     } else {
         if (x->rank < 0 || x->rank > DSP_MAX_RANK || (x->dtype != DSP_DT_UNKNOWN && !is_float(x->dtype)))
             return true;
         o->rank = (uint32_t)x->rank;
         memcpy(o->dims, x->dims, sizeof o->dims);
-        if (!source_dims(dims, o->rank, o->dims, m->layout[v]))
+        if (!candidate(dims, m->g, v, m->layout[v]))
             return true;
+        rows = m->layout[v] == IR_LAYOUT_ROWS ? dims[1] : 1;
     }
     const uint32_t t = dsp_ir_new_tensor(m, v, DSP_NONE, dims);
     if (t == DSP_NONE)
         return false;
     m->tensors[t].name = v;
+    m->tensors[t].rows = rows;
     o->kind = IR_TENSOR;
     o->tensor = t;
     return true;
@@ -248,11 +288,14 @@ static ir *walk(const dsp_graph *g, const dsp_plan *p, const dsp_record *record,
     return m;
 }
 
-static uint32_t n_supported(const ir *m)
+/* How far the walk came: a segment that is supported counts more than any of its nodes. */
+static uint64_t progress(const ir *m)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < m->p->n_segments; i++)
-        n += m->support[i].reason == NULL;
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < m->p->n_segments; i++) {
+        const dsp_segment_plan *s = &m->p->segments[i];
+        n += m->support[i].reason ? m->support[i].node - s->first : s->last - s->first + ((uint64_t)1 << 32);
+    }
     return n;
 }
 
@@ -265,19 +308,20 @@ dsp_status dsp_ir_make(ir **out, const dsp_graph *g, const dsp_plan *p, const ds
         bool *source = dsp_calloc(g->n_values, sizeof *source);
         const dsp_mark mark = dsp_arena_mark(a);
         if (source && (m = walk(g, p, NULL, layout, true, a)) != NULL) {
-            uint32_t best = n_supported(m);
+            const uint64_t all = ((uint64_t)p->n_segments << 32) + g->n_nodes;
+            uint64_t       best = progress(m);
             memcpy(source, m->source, g->n_values * sizeof *source);
-            for (uint32_t v = 0; m && v < g->n_values && best < p->n_segments; v++)
-                for (uint8_t l = 1; m && source[v] && g->values[v].rank > 1 && l < IR_N_LAYOUTS && best < p->n_segments; l++) {
+            for (uint32_t v = 0; m && v < g->n_values && best < all; v++)
+                for (uint8_t l = 1; m && source[v] && l < IR_N_LAYOUTS && best < all; l++) {
                     const uint8_t was = layout[v];
                     uint32_t      d[3];
-                    if (!source_dims(d, (uint32_t)g->values[v].rank, g->values[v].dims, l))
+                    if (!candidate(d, g, v, l))
                         continue;
                     layout[v] = l;
                     dsp_arena_rewind(a, mark);
                     m = walk(g, p, NULL, layout, true, a);
-                    if (m && n_supported(m) > best)
-                        best = n_supported(m);
+                    if (m && progress(m) > best)
+                        best = progress(m);
                     else
                         layout[v] = was;
                 }

@@ -80,7 +80,9 @@ typedef struct {
     int64_t   dims[DSP_MAX_RANK];
 } ir_value;
 
-enum { IR_LAYOUT_NATURAL = 0, IR_LAYOUT_CHANNELS, IR_LAYOUT_ROWS, IR_N_LAYOUTS };
+/* Natural: ONNX axes as they are. Channels: all cells along C. Rows: a matrix transposed, its last axis
+ * as channels, as products make it. Reader: as the shape that it is reshaped to before something computes with it. */
+enum { IR_LAYOUT_NATURAL = 0, IR_LAYOUT_CHANNELS, IR_LAYOUT_ROWS, IR_LAYOUT_READER, IR_N_LAYOUTS };
 
 typedef struct {
     const dsp_graph  *g;

@@ -79,6 +79,23 @@ static dsp_status finish(dsp_circuits *c, const dsp_record *r, dsp_err *err)
     return st;
 }
 
+/* Sources that no proved segment reads are not in the record; where shapes are known, the walk that tries layouts for them too
+ * comes further and names what really stands in the way. */
+static dsp_status better_reasons(ir *m, dsp_arena *a, dsp_err *err)
+{
+    ir  *tried = NULL;
+    bool any = false;
+    for (uint32_t i = 0; i < m->p->n_segments; i++)
+        any = any || m->support[i].reason;
+    if (!any)
+        return DSP_OK;
+    dsp_status st = dsp_ir_make(&tried, m->g, m->p, NULL, true, a, err);
+    for (uint32_t i = 0; st == DSP_OK && i < m->p->n_segments; i++)
+        if (m->support[i].reason && tried->support[i].reason && tried->support[i].node >= m->support[i].node)
+            m->support[i] = tried->support[i];
+    return st;
+}
+
 dsp_status dsp_lower_model(dsp_circuits **out, const dsp_graph *g, const dsp_plan *p, const dsp_record *r, const bool *prove, dsp_err *err)
 {
     dsp_circuits *c = DSP_NEW(dsp_circuits);
@@ -99,7 +116,7 @@ dsp_status dsp_lower_model(dsp_circuits **out, const dsp_graph *g, const dsp_pla
         st = dsp_fail(err, DSP_E_NOMEM, "lowering: out of memory");
         goto done;
     }
-    if ((st = dsp_ir_scales(q, m, r, err)) != DSP_OK)
+    if ((st = dsp_ir_scales(q, m, r, err)) != DSP_OK || (st = better_reasons(m, a, err)) != DSP_OK)
         goto done;
     for (uint32_t i = 0; i < p->n_segments; i++) {
         dsp_compiled *s = &c->segments[i];

@@ -1,7 +1,7 @@
 /* Linear operators: Conv, Gemm, MatMul by a constant, Add, Sub, BatchNormalization, Relu. Each becomes part of one `lin`.
  *
  * Products are convolutions: a fully connected layer has the whole input as its kernel, rows times a matrix a 1x1 kernel with the
- * contracted axis as channels (or along x). What a single reader adds (bias, BatchNormalization, a residual, Relu) joins it.
+ * contracted axis as channels. What a single reader adds (bias, BatchNormalization, a residual, Relu) joins it.
  * Error: weights to `precision` bits per channel, output rounded once.
  */
 #include <math.h>
@@ -107,10 +107,6 @@ static const char *product(ir *m, const dsp_node *n, uint32_t v, uint64_t rows, 
         wd[1] = (uint32_t)K;
         od[1] = layout[1];
         od[2] = layout[2];
-    } else if (!k_first && lrows == 1 && layout[0] == 1 && layout[1] == rows && layout[2] == K) {
-        wd[1] = 1;
-        wd[3] = (uint32_t)K;
-        od[1] = (uint32_t)rows;
     } else
         return dsp_ir_refuse(m, "the axis it sums over is not the channel axis of its input, which lies as (%u, %u, %u)", layout[0], layout[1], layout[2]);
     const uint32_t x = dsp_ir_tensor(m, v);
