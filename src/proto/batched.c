@@ -1,5 +1,7 @@
 #include "proto/batched.h"
 
+#include "field/acc.h"
+
 dsp_status dsp_batched_init(dsp_batched *b, dsp_arena *a, unsigned m, unsigned degree, size_t n, const dsp_field_kernels *fk,
                             dsp_err *err)
 {
@@ -15,24 +17,28 @@ void dsp_batched_add_product(dsp_batched *b, unsigned v, dsp_ke coef, dsp_ke *x,
 /* sum_y E[y] f1(X, y) f2(X, y) at X = 0, 1, 2 from base-field tables. */
 static void sums_fe(dsp_ke g[3], const dsp_ke *E, const dsp_fe *x, const dsp_fe *y, size_t h)
 {
-    g[0] = g[1] = g[2] = dsp_ke_zero();
+    dsp_acc_ke s[3] = {{{0, 0}, {0, 0}, {0, 0}}, {{0, 0}, {0, 0}, {0, 0}}, {{0, 0}, {0, 0}, {0, 0}}};
     for (size_t i = 0; i < h; i++) {
         const dsp_fe x2 = dsp_fe_sub(dsp_fe_add(x[h + i], x[h + i]), x[i]), y2 = dsp_fe_sub(dsp_fe_add(y[h + i], y[h + i]), y[i]);
-        g[0] = dsp_ke_add(g[0], dsp_ke_scale(E[i], dsp_fe_mul(x[i], y[i])));
-        g[1] = dsp_ke_add(g[1], dsp_ke_scale(E[i], dsp_fe_mul(x[h + i], y[h + i])));
-        g[2] = dsp_ke_add(g[2], dsp_ke_scale(E[i], dsp_fe_mul(x2, y2)));
+        dsp_acc_ke_mac_fe(&s[0], E[i], dsp_fe_mul(x[i], y[i]));
+        dsp_acc_ke_mac_fe(&s[1], E[i], dsp_fe_mul(x[h + i], y[h + i]));
+        dsp_acc_ke_mac_fe(&s[2], E[i], dsp_fe_mul(x2, y2));
     }
+    for (int k = 0; k < 3; k++)
+        g[k] = dsp_acc_ke_reduce(&s[k]);
 }
 
 static void sums_ke(dsp_ke g[3], const dsp_ke *E, const dsp_ke *x, const dsp_ke *y, size_t h)
 {
-    g[0] = g[1] = g[2] = dsp_ke_zero();
+    dsp_acc_ke s[3] = {{{0, 0}, {0, 0}, {0, 0}}, {{0, 0}, {0, 0}, {0, 0}}, {{0, 0}, {0, 0}, {0, 0}}};
     for (size_t i = 0; i < h; i++) {
         const dsp_ke x2 = dsp_ke_sub(dsp_ke_add(x[h + i], x[h + i]), x[i]), y2 = dsp_ke_sub(dsp_ke_add(y[h + i], y[h + i]), y[i]);
-        g[0] = dsp_ke_add(g[0], dsp_ke_mul(E[i], dsp_ke_mul(x[i], y[i])));
-        g[1] = dsp_ke_add(g[1], dsp_ke_mul(E[i], dsp_ke_mul(x[h + i], y[h + i])));
-        g[2] = dsp_ke_add(g[2], dsp_ke_mul(E[i], dsp_ke_mul(x2, y2)));
+        dsp_acc_ke_mac(&s[0], E[i], dsp_ke_mul(x[i], y[i]));
+        dsp_acc_ke_mac(&s[1], E[i], dsp_ke_mul(x[h + i], y[h + i]));
+        dsp_acc_ke_mac(&s[2], E[i], dsp_ke_mul(x2, y2));
     }
+    for (int k = 0; k < 3; k++)
+        g[k] = dsp_acc_ke_reduce(&s[k]);
 }
 
 dsp_status dsp_batched_add_zero(dsp_batched *b, dsp_arena *a, unsigned v, dsp_ke coef, dsp_fe *g1, dsp_fe *g2, const dsp_ke *tau,

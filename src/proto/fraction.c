@@ -1,5 +1,7 @@
 #include "proto/fraction.h"
 
+#include <string.h>
+
 enum { PER_JOB = 2048 }; /* pairs or nodes: 128 KiB of q0 and q1 stay in a core's cache */
 
 dsp_status dsp_fraction_init(dsp_fraction *f, dsp_arena *a, unsigned nu, const dsp_field_kernels *fk, dsp_err *err)
@@ -47,6 +49,19 @@ void dsp_fraction_build(dsp_fraction *f, dsp_pool *pool)
         dsp_pool_run(j.n > PER_JOB ? pool : NULL, (j.n + PER_JOB - 1) / PER_JOB, up_layer, &j);
 }
 
+/* dsp_eq_table from the last coordinate to the first: each doubles the table by whole halves, which the kernels do fast. */
+static void eq_table(dsp_ke *out, const dsp_ke *z, unsigned m, const dsp_field_kernels *fk)
+{
+    out[0] = dsp_ke_one();
+    for (unsigned k = m; k-- > 0;) {
+        const size_t n = (size_t)1 << (m - 1 - k);
+        memset(out + n, 0, n * sizeof *out);
+        fk->ke_axpy(out + n, out, n, z[k]);
+        for (size_t i = 0; i < n; i++)
+            out[i] = dsp_ke_sub(out[i], out[n + i]);
+    }
+}
+
 void dsp_fraction_layer(dsp_fraction *f, unsigned j, const dsp_ke *xi, dsp_ke lambda)
 {
     f->layer = j;
@@ -61,7 +76,7 @@ void dsp_fraction_layer(dsp_fraction *f, unsigned j, const dsp_ke *xi, dsp_ke la
     if (j == f->nu)
         f->p0 = f->p1 = f->p;
     if (j >= 2)
-        dsp_eq_table(f->E, xi + 1, j - 2);
+        eq_table(f->E, xi + 1, j - 2, f->fk);
 }
 
 typedef struct { const dsp_fraction *f; dsp_ke rho, (*part)[2]; } round_job;

@@ -1,5 +1,7 @@
 #include "proto/inner.h"
 
+#include <string.h>
+
 dsp_status dsp_inner_init(dsp_inner *s, dsp_arena *a, unsigned m, size_t live, const dsp_field_kernels *fk, dsp_err *err)
 {
     *s = (dsp_inner){.m = m, .live = live, .fk = fk, .arena = a};
@@ -36,6 +38,20 @@ void dsp_inner_round(const dsp_inner *s, dsp_ke v[2])
     v[1] = dsp_ke_add(v[1], rest);
 }
 
+/* v[i] *= c */
+static void scale(const dsp_field_kernels *fk, dsp_ke *v, size_t n, dsp_ke c)
+{
+    enum { N = 256 };
+    dsp_ke part[N];
+    for (size_t i = 0; i < n; i += N) {
+        const size_t m = n - i < N ? n - i : N;
+        memcpy(part, v + i, m * sizeof *part);
+        memset(v + i, 0, m * sizeof *part);
+        fk->ke_axpy(v + i, part, m, c);
+    }
+    dsp_wipe(part, sizeof part);
+}
+
 void dsp_inner_bind(dsp_inner *s, dsp_ke r)
 {
     size_t half, n_hi, n_lo;
@@ -43,17 +59,15 @@ void dsp_inner_bind(dsp_inner *s, dsp_ke r)
     const dsp_ke c = dsp_ke_sub(dsp_ke_one(), r);
     if (s->F) {
         s->fk->fe_fold(s->FK, s->F, s->F + half, n_hi, r);
-        for (size_t i = n_hi; i < n_lo; i++)
-            s->FK[i] = dsp_ke_scale(c, s->F[i]);
+        memset(s->FK + n_hi, 0, (n_lo - n_hi) * sizeof *s->FK);
+        s->fk->ke_axpy_fe(s->FK + n_hi, s->F + n_hi, n_lo - n_hi, c);
         s->F = NULL;
     } else {
         s->fk->ke_fold(s->FK, s->FK, s->FK + half, n_hi, r);
-        for (size_t i = n_hi; i < n_lo; i++)
-            s->FK[i] = dsp_ke_mul(c, s->FK[i]);
+        scale(s->fk, s->FK + n_hi, n_lo - n_hi, c);
     }
     s->fk->ke_fold(s->W, s->W, s->W + half, n_hi, r);
-    for (size_t i = n_hi; i < n_lo; i++)
-        s->W[i] = dsp_ke_mul(c, s->W[i]);
+    scale(s->fk, s->W + n_hi, n_lo - n_hi, c);
     s->live = n_lo;
     s->m--;
 }

@@ -204,9 +204,9 @@ static dsp_status pads(dsp_prover *P, dsp_err *err)
 {
     const dsp_derived *D = P->D;
     const uint32_t     n = D->nprod;
-    dsp_ke            *x = DSP_ARENA_RAW(P->arena, dsp_ke, 3 * (size_t)n), *y = x + n, *z = y + n;
+    dsp_ke            *x = DSP_ARENA_RAW(P->arena, dsp_ke, n), *y = DSP_ARENA_RAW(P->arena, dsp_ke, n), *z = DSP_ARENA_RAW(P->arena, dsp_ke, n);
     P->pad = DSP_ARENA_RAW(P->arena, dsp_ke, (size_t)D->npad + n);
-    if (!x || !P->pad)
+    if (!x || !y || !z || !P->pad)
         return dsp_fail(err, DSP_E_NOMEM, "%u pads and %u products: no memory", D->npad, n);
     dsp_rand_ke(&P->rnd, P->pad, D->npad, DSP_L_PAD, 0);
     P->drawn += 2 * (uint64_t)D->npad;
