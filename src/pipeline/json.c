@@ -1,7 +1,12 @@
 #include "pipeline/json.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -36,6 +41,43 @@ dsp_status dsp_json_save(const char *path, const json_t *j, int indent, bool flu
     text[n] = '\n';   /* in place of the terminator: the length is passed on */
     const dsp_status s = flush ? dsp_file_write(path, text, n + 1, 0644, err) : dsp_file_write_fast(path, text, n + 1, 0644, err);
     free(text);
+    return s;
+}
+
+dsp_status dsp_json_update(json_t **out, const char *path, dsp_json_change *change, void *arg, int indent, dsp_err *err)
+{
+    const size_t n = strlen(path);
+    char        *name = dsp_calloc(n + 6, 1);
+    json_t      *j = NULL;
+    int          fd = -1;
+    dsp_status   s = DSP_OK;
+    if (!name)
+        return dsp_fail(err, DSP_E_NOMEM, "%s: no memory for a file name", path);
+    snprintf(name, n + 6, "%s.lock", path);
+    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    while (fd >= 0 && fcntl(fd, F_SETLKW, &lock) != 0)
+        if (errno != EINTR) {
+            close(fd);
+            fd = -1;
+        }
+    if (fd < 0) {
+        s = dsp_fail(err, DSP_E_IO, "%s: cannot lock: %s", name, strerror(errno));
+        goto done;
+    }
+    if ((s = dsp_json_load(&j, path, err)) != DSP_OK)
+        goto done;
+    change(arg, j);
+    s = dsp_json_save(path, j, indent, false, err);
+done:
+    if (s == DSP_OK && out) {
+        json_decref(*out);
+        *out = json_incref(j);
+    }
+    json_decref(j);
+    if (fd >= 0)
+        close(fd);
+    dsp_free(name);
     return s;
 }
 

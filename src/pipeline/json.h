@@ -13,6 +13,11 @@ DSP_MUST_USE dsp_status dsp_json_load(json_t **j, const char *path, dsp_err *err
 /* Replaces path atomically; floats with nine significant digits (enough for float32). flush: survive a power failure. */
 DSP_MUST_USE dsp_status dsp_json_save(const char *path, const json_t *j, int indent, bool flush, dsp_err *err);
 
+/* Reads path, lets change(arg, j) alter it and replaces it, all under an exclusive lock on path.lock, so that processes that
+ * work on one run do not lose each other's results. *out (may be NULL) gets the new content, the caller's. */
+typedef void dsp_json_change(void *arg, json_t *j);
+DSP_MUST_USE dsp_status dsp_json_update(json_t **out, const char *path, dsp_json_change *change, void *arg, int indent, dsp_err *err);
+
 /* o[key] = v; takes v. */
 void        dsp_json_put(json_t *o, const char *key, json_t *v);
 json_t     *dsp_json_hex(const dsp_digest *d);

@@ -191,20 +191,21 @@ done:
     return s;
 }
 
-/* Brings one segment's entry of run_result.json up to date and saves it. */
-static void note(prover *pr, uint32_t i)
+typedef struct { prover *pr; uint32_t i; } note_arg;
+
+/* One segment's entry of run_result.json. */
+static void put_entry(void *arg, json_t *result)
 {
-    const slot *t = &pr->slots[i];
-    json_t     *e = dsp_result_entry(pr->result, pr->st->slices[i].index);
-    char        file[48];
-    if (!e)
-        return;
-    json_t *o = json_object_get(e, "proof_execution"), *old = json_incref(o);
-    o = json_object();
-    snprintf(file, sizeof file, "segment_%u/proof.bin", pr->st->slices[i].index);
+    const note_arg *a = arg;
+    const prover   *pr = a->pr;
+    const slot     *t = &pr->slots[a->i];
+    json_t         *e = dsp_result_entry(result, pr->st->slices[a->i].index), *o = json_object();
+    const json_t   *old = json_object_get(e, "proof_execution");
+    char            file[48];
+    snprintf(file, sizeof file, "segment_%u/proof.bin", pr->st->slices[a->i].index);
     dsp_json_put(o, "proof_file", json_string(file));
     dsp_json_put(o, "success", json_boolean(t->done));
-    if (t->done && !t->fresh && json_is_object(old) && json_object_get(old, "proof_generation_time"))
+    if (t->done && !t->fresh && json_object_get(old, "proof_generation_time"))
         dsp_json_put(o, "proof_generation_time", json_incref(json_object_get(old, "proof_generation_time")));
     else
         dsp_json_put(o, "proof_generation_time", dsp_json_time((double)t->prove_ns / 1e9));
@@ -219,13 +220,43 @@ static void note(prover *pr, uint32_t i)
     } else {
         dsp_json_put(o, "error", json_string(t->err.msg));
     }
-    json_decref(old);
-    dsp_json_put(e, "proof_execution", o);
+    if (e)
+        dsp_json_put(e, "proof_execution", o);
+    else
+        json_decref(o);
     json_object_del(e, "verification_execution");
-    json_object_del(pr->result, "verification");
-    json_object_del(pr->result, "chain_verification");
+    json_object_del(result, "verification");
+    json_object_del(result, "chain_verification");
+}
+
+/* Counters over all slices of the run, whoever proved them. */
+static void put_totals(void *arg, json_t *result)
+{
+    prover  *pr = arg;
+    json_t  *chain = dsp_json_object_at(result, "execution_chain");
+    uint32_t n = 0;
+    uint64_t macs = 0;
+    for (uint32_t i = 0; i < pr->st->n_slices; i++) {
+        const json_t *o = json_object_get(dsp_result_entry(result, pr->st->slices[i].index), "proof_execution");
+        char         *file = dsp_segment_file(pr->dir, pr->st->slices[i].index, "proof.bin");
+        if (json_is_true(json_object_get(o, "success")) && file && dsp_file_exists(file)) {
+            n++;
+            macs += pr->st->slices[i].macs;
+        }
+        dsp_free(file);
+    }
+    dsp_json_put(chain, "proved_slices", json_integer(n));
+    dsp_json_put(chain, "ezkl_proved_slices", json_integer(0));
+    dsp_json_put(chain, "verified_slices", json_integer(0));
+    dsp_json_put(chain, "ezkl_verified_slices", json_integer(0));
+    dsp_json_put(result, "proved", dsp_coverage(pr->st, n, macs));
+}
+
+/* Keeps the first failure to save; proofs go on. */
+static void update(prover *pr, dsp_json_change *change, void *arg)
+{
     if (pr->save_status == DSP_OK)
-        pr->save_status = dsp_json_save(pr->result_path, pr->result, 2, false, pr->save_err);
+        pr->save_status = dsp_json_update(&pr->result, pr->result_path, change, arg, 2, pr->save_err);
 }
 
 static void load_job(void *arg, size_t at, unsigned thread)
@@ -252,7 +283,8 @@ static void job(void *arg, size_t k, unsigned thread)
     if (t->status == DSP_OK)
         t->status = prove_slice(pr, at, thread, &t->err);
     pthread_mutex_lock(&pr->lock);
-    note(pr, at);
+    note_arg note = {pr, at};
+    update(pr, put_entry, &note);
     if (t->status != DSP_OK)
         dsp_pipe_say(pr->p, DSP_SAY_ERROR, "segment_%u: %s", pr->st->slices[at].index, t->err.msg);
     else
@@ -335,16 +367,15 @@ static dsp_status select_slices(prover *pr, dsp_err *err)
 /* Results of all slices; a failed one decides the status. */
 static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *err)
 {
-    json_t    *r = *report = dsp_json_head(), *rows = json_array(), *chain = json_object_get(pr->result, "execution_chain");
+    json_t    *r = *report = dsp_json_head(), *rows = json_array();
     uint32_t   n = 0, wanted = 0;
-    uint64_t   macs = 0, bytes = 0, prove_ns = 0;
+    uint64_t   bytes = 0, prove_ns = 0;
     dsp_status s = DSP_OK;
     for (uint32_t i = 0; i < pr->st->n_slices; i++) {
         const slot *t = &pr->slots[i];
         json_array_append_new(rows, row_json(pr, i));
         wanted += t->selected;
         n += t->done;
-        macs += t->done ? pr->st->slices[i].macs : 0;
         bytes += t->bytes;
         prove_ns += t->prove_ns;
         if (t->status != DSP_OK && s == DSP_OK) {
@@ -354,22 +385,16 @@ static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *er
             dsp_context(err, s, "segment_%u", pr->st->slices[i].index);
         }
     }
-    dsp_json_put(chain, "proved_slices", json_integer(n));
-    dsp_json_put(chain, "ezkl_proved_slices", json_integer(0));
-    dsp_json_put(chain, "verified_slices", json_integer(0));
-    dsp_json_put(chain, "ezkl_verified_slices", json_integer(0));
-    dsp_json_put(pr->result, "proved", dsp_coverage(pr->st, n, macs));
+    update(pr, put_totals, pr);
     dsp_json_put(r, "run_dir", json_string(pr->dir));
     dsp_json_put(r, "segments", rows);
     dsp_json_put(r, "proved", json_integer(n));
     dsp_json_put(r, "of", json_integer(wanted));
-    dsp_json_put(r, "coverage", dsp_coverage(pr->st, n, macs));
+    dsp_json_put(r, "coverage", json_incref(json_object_get(pr->result, "proved")));
     dsp_json_put(r, "proof_bytes", json_integer((json_int_t)bytes));
     dsp_json_put(r, "prove_seconds", dsp_json_time((double)prove_ns / 1e9));
     dsp_json_put(r, "seconds", dsp_json_time((double)(dsp_clock_ns() - t0) / 1e9));
     dsp_json_put(r, "peak_memory_bytes", json_integer((json_int_t)dsp_peak_rss_bytes()));
-    if (pr->save_status == DSP_OK)
-        pr->save_status = dsp_json_save(pr->result_path, pr->result, 2, false, pr->save_err);
     if (s == DSP_OK && pr->save_status != DSP_OK) {
         s = pr->save_status;
         if (err)

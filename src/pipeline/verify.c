@@ -397,28 +397,26 @@ static void report_verdict(verifier *v, dsp_status s, const dsp_err *err, const 
     }
 }
 
+typedef struct { verifier *v; dsp_status verdict; } verdict_arg;
+
 /* The run's own file gets the verdict too. */
-static dsp_status update_result(verifier *v, json_t *result, dsp_status verdict, dsp_err *err)
+static void put_verdict(void *arg, json_t *result)
 {
-    char      *path = dsp_path_join(v->place.dir, "run_result.json");
-    json_t    *chain = json_object_get(result, "execution_chain"), *o = json_object();
-    uint32_t   n = 0;
-    dsp_status s = path ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    const verdict_arg *a = arg;
+    const verifier    *v = a->v;
+    const bool         ok = a->verdict == DSP_OK;
+    json_t            *chain = dsp_json_object_at(result, "execution_chain"), *o = json_object();
+    uint32_t           n = 0;
     for (uint32_t i = 0; i < v->st->n_slices; i++) {
-        json_t *e = dsp_result_entry(result, v->st->slices[i].index), *x = json_object();
-        if (v->selected && !v->selected[v->st->slices[i].index]) {
-            json_decref(x);
+        json_t *e = dsp_result_entry(result, v->st->slices[i].index);
+        if (!e || (v->selected && !v->selected[v->st->slices[i].index]))
             continue;
-        }
-        const bool ok = verdict == DSP_OK;
+        json_t *x = json_object();
         n += ok;
         dsp_json_put(x, "verified", json_boolean(ok));
         dsp_json_put(x, "success", json_boolean(ok));
         dsp_json_put(x, "verification_time", dsp_json_time((double)v->ns[i] / 1e9));
-        if (e)
-            dsp_json_put(e, "verification_execution", x);
-        else
-            json_decref(x);
+        dsp_json_put(e, "verification_execution", x);
     }
     dsp_json_put(chain, "verified_slices", json_integer(n));
     dsp_json_put(chain, "ezkl_verified_slices", json_integer(0));
@@ -427,8 +425,13 @@ static dsp_status update_result(verifier *v, json_t *result, dsp_status verdict,
         if (json_object_get(v->r, same[k]))
             dsp_json_put(o, same[k], json_incref(json_object_get(v->r, same[k])));
     dsp_json_put(result, "chain_verification", o);
-    if (s == DSP_OK)
-        s = dsp_json_save(path, result, 2, false, err);
+}
+
+static dsp_status update_result(verifier *v, json_t **result, dsp_status verdict, dsp_err *err)
+{
+    char             *path = dsp_path_join(v->place.dir, "run_result.json");
+    verdict_arg       a = {v, verdict};
+    const dsp_status  s = path ? dsp_json_update(result, path, put_verdict, &a, 2, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     dsp_free(path);
     return s;
 }
@@ -474,7 +477,7 @@ dsp_status dsp_pipe_verify(dsp_pipe *p, const dsp_verify_args *a, json_t **repor
     report_verdict(&v, s, err, result);
     if (result && !a->read_only && (s == DSP_OK || s == DSP_E_REJECTED)) {
         dsp_err other = {DSP_OK, ""};
-        if (update_result(&v, result, s, &other) != DSP_OK)
+        if (update_result(&v, &result, s, &other) != DSP_OK)
             dsp_pipe_say(p, DSP_SAY_WARNING, "%s", other.msg);
     }
     if (a->output && (s == DSP_OK || s == DSP_E_REJECTED)) {

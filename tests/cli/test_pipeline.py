@@ -98,6 +98,18 @@ def test_resume_proving(c):
     check([s['result'] for s in p['segments']].count('proved') == 1, '-l')
 
 
+def test_one_process_per_segment(c):
+    m = c.model('net')
+    run('slice', '-m', m)
+    run('compile', '-m', m)
+    r = result('run', '-m', m)
+    jobs = [subprocess.Popen([PROGRAM, 'prove', '--rd', r['run_dir'], '-l', str(i), '--threads', '1'], stdout=subprocess.DEVNULL) for i in range(5)]
+    check([p.wait(120) for p in jobs] == [0] * 5, 'every job')
+    chain = json.load(open(os.path.join(r['run_dir'], 'run_result.json')))['execution_chain']
+    check(chain['proved_slices'] == 5 and all(e['proof_execution']['success'] for e in chain['execution_results']), 'no result is lost')
+    run('verify', '--rd', r['run_dir'], '--require-full')
+
+
 def test_continue_a_run(c):
     m = c.model('tiny')
     run('slice', '-m', m)
