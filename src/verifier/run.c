@@ -107,6 +107,9 @@ static dsp_status list(run *r)
         if ((strcmp(names[i - 1].name, names[i].name) == 0 || numbers[i - 1] == numbers[i]) &&
             (st = reject(r, DSP_R1, DSP_NONE, "run: segment '%.80s' or number %u is listed twice", names[i].name, numbers[i])) != DSP_OK)
             return st;
+    for (size_t i = 0; i < n; i++)
+        if (numbers[i] != i && (st = reject(r, DSP_R1, DSP_NONE, "run: segment %zu is neither proved nor listed as not proved", i)) != DSP_OK)
+            return st;
     return DSP_OK;
 }
 
@@ -249,10 +252,12 @@ static dsp_status pub(run *r, const use *u, uint32_t n, const dsp_stmt_pub *p)
         return st;
     if (makers > 1 && (st = reject(r, DSP_R4, u[0].slice, "public tensor '%.80s': made by %u slices", name, makers)) != DSP_OK)
         return st;
-    if (makers == 1 && p->use == DSP_STMT_INPUT && (st = reject(r, DSP_R4, u[0].slice, "public tensor '%.80s': a model input that a slice makes", name)) != DSP_OK)
+    if (makers == 1 && (p->use & DSP_STMT_INPUT) && (st = reject(r, DSP_R4, u[0].slice, "public tensor '%.80s': a model input that a slice makes", name)) != DSP_OK)
         return st;
     if (makers == 0 && r->s->n_unproved == 0 && !(p->use & DSP_STMT_INPUT))
         return reject(r, DSP_R4, u[0].slice, "public tensor '%.80s': neither a model input nor made by a slice", name);
+    if (makers == 1 && r->s->n_unproved == 0 && !(p->use & DSP_STMT_OUTPUT))
+        return reject(r, DSP_R4, u[0].slice, "public tensor '%.80s': made by a slice but not an output, with every segment proved", name);
     return DSP_OK;
 }
 
@@ -391,7 +396,7 @@ dsp_status dsp_verify_run(dsp_verdict *v, const dsp_statement *s, const dsp_slic
         goto done;
     for (uint32_t i = 0; i < n; i++)
         if ((!slices[i].key && (st = reject(&r, DSP_R1, i, "run: the key is missing")) != DSP_OK) ||
-            (!slices[i].proof && (st = reject(&r, DSP_R1, i, "run: the proof is missing")) != DSP_OK))
+            (!slices[i].proof && (!v->selected || v->selected[i]) && (st = reject(&r, DSP_R1, i, "run: the proof is missing")) != DSP_OK))
             goto done;
     for (uint32_t i = 0; i < n; i++)
         if ((st = load(&r, i)) != DSP_OK)
@@ -400,6 +405,8 @@ dsp_status dsp_verify_run(dsp_verdict *v, const dsp_statement *s, const dsp_slic
         goto done;
     for (uint32_t i = 0; i < n; i++) {
         const uint64_t t0 = v->clock ? v->clock() : 0;
+        if (v->selected && !v->selected[i])
+            continue;
         if (slices[i].proof && (st = verify_one(&r, i)) != DSP_OK) /* NULL only where a test leaves R1 out */
             goto done;
         if (v->clock && v->slice_ns)

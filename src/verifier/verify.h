@@ -42,12 +42,15 @@ typedef struct {
     uint32_t   slice;                         /* where, DSP_NONE for the run */
     uint64_t  *slice_ns;                      /* optional, n entries: time per slice; needs clock */
     uint64_t (*clock)(void);                  /* optional */
+    const bool *selected;                     /* optional, n entries: proofs of the others are not read and may be missing */
 } dsp_verdict;
 
 /* The whole run: rules R1 to R5, then every slice proof. slices[i] belongs to statement->slices[i].
  * The keys are those whose digests the statement lists; whether these are the model's is the caller's question (model id).
- * Rules on public tensors beyond S12: at most one slice makes one, before its users; one that no slice makes is a model input unless
- * segments without proof are listed; a model input is made by none.
+ * Rules beyond S12: segments, proved and not, are numbered from 0 without gaps. At most one slice makes a public tensor, before its users;
+ * one that no slice makes is a model input unless segments without proof are listed, one that a slice makes is an output of
+ * the model then; a model input is made by none.
+ * With v->selected a yes is about these slices alone: all keys and the run's rules were checked, the chain was not.
  * DSP_E_REJECTED messages start with the check and end with the slice they are about.
  * DSP_OK: accepted. DSP_E_REJECTED: a proof is missing, malformed or false, or a rule is broken. */
 DSP_MUST_USE dsp_status dsp_verify_run(dsp_verdict *v, const dsp_statement *s, const dsp_slice_bytes *slices, uint64_t skip, dsp_err *err);

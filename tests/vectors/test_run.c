@@ -18,6 +18,7 @@ typedef struct {
 } fixture;
 
 static void seal(fixture *f);
+static void more_queries(fixture *f);
 
 /* The honest run of proof `p`: statement as the pipeline writes it. */
 static void start(fixture *f, size_t p)
@@ -140,6 +141,9 @@ static void test_slices(void **state) /* R1, V1 */
     expect(&f, 0, DSP_R1, DSP_NONE, "a segment both proved and not");
     f.s->unproved[0].index = 2;
     expect(&f, 0, 0, DSP_NONE, "a segment without proof is listed");
+    f.s->unproved[0].index = 3;
+    expect(&f, 0, DSP_R1, DSP_NONE, "a segment that nobody lists");
+    expect(&f, BIT(DSP_R1), 0, DSP_NONE, "a segment that nobody lists, R1 left out");
     f.s->n_unproved = 0;
     f.s->run_key.b[0] ^= 1;
     expect(&f, 0, DSP_R1, DSP_NONE, "another run key");
@@ -198,6 +202,12 @@ static void test_names(void **state) /* R3, R4 by the statement */
     f.s->pubs[0].dims[1] = f.s->pubs[0].dims[2] = 6;
     f.s->pubs[1].use = DSP_STMT_INPUT;
     expect(&f, 0, DSP_R4, 1, "an output declared as input");
+    f.s->pubs[1].use = DSP_STMT_INPUT | DSP_STMT_OUTPUT;
+    expect(&f, 0, DSP_R4, 1, "an output declared as input too");
+    expect(&f, BIT(DSP_R4), 0, DSP_NONE, "an output declared as input too, R4 left out");
+    f.s->pubs[1].use = DSP_STMT_INNER;
+    expect(&f, 0, DSP_R4, 1, "an output hidden among the inner tensors");
+    expect(&f, BIT(DSP_R4), 0, DSP_NONE, "an output hidden among the inner tensors, R4 left out");
     f.s->pubs[1].use = DSP_STMT_OUTPUT;
     f.s->pubs[0].use = DSP_STMT_INNER;
     expect(&f, 0, DSP_R4, 0, "a public tensor from nowhere");
@@ -206,6 +216,39 @@ static void test_names(void **state) /* R3, R4 by the statement */
     expect(&f, 0, DSP_V3, 0, "another nonce");
     f.s->nonce[0] ^= 1;
     expect(&f, 0, 0, DSP_NONE, "all put right");
+    stop(&f);
+}
+
+static dsp_status some(fixture *f, const bool *selected, unsigned check)
+{
+    dsp_err          e = {DSP_OK, ""};
+    dsp_verdict      v = {.selected = selected};
+    const dsp_status st = dsp_verify_run(&v, f->s, f->in, 0, &e);
+    assert_int_equal(v.check, check);
+    return st;
+}
+
+/* Proofs of the selected slices alone; the rules of the run hold for all. */
+static void test_selected(void **state)
+{
+    fixture    f;
+    const bool first[N] = {true}, second[N] = {false, true};
+    (void)state;
+    start(&f, 1);
+    f.in[1].proof = NULL;
+    assert_int_equal(some(&f, first, 0), DSP_OK);
+    assert_int_equal(some(&f, second, DSP_R1), DSP_E_REJECTED);
+    f.in[1].proof = f.v[1].proof;
+    f.in[0].proof_len--;
+    assert_int_equal(some(&f, first, DSP_V4), DSP_E_REJECTED);
+    assert_int_equal(some(&f, second, 0), DSP_OK);
+    f.in[0].proof_len++;
+    f.s->model_id.b[5] ^= 1;
+    assert_int_equal(some(&f, first, DSP_R1), DSP_E_REJECTED);
+    f.s->model_id.b[5] ^= 1;
+    more_queries(&f);
+    seal(&f);
+    assert_int_equal(some(&f, first, DSP_R5), DSP_E_REJECTED);
     stop(&f);
 }
 
@@ -271,6 +314,7 @@ static void test_keys(void **state) /* R2, R4, R5 by the keys */
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_slices), cmocka_unit_test(test_names), cmocka_unit_test(test_keys)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_slices), cmocka_unit_test(test_names), cmocka_unit_test(test_selected),
+                                       cmocka_unit_test(test_keys)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
