@@ -9,7 +9,8 @@
 
 #include "lower/ir.h"
 
-enum { FIELD_BITS = 62, BIAS_BITS = 46, MULT_BITS = 12, MAX_GAIN = 3, NO_SCALE = 1 << 20 };
+enum { FIELD_BITS = 62, BIAS_BITS = 46, MULT_BITS = 12, MAX_GAIN = 3, MAX_SCALE = 100, NO_SCALE = 1 << 20 };
+static const double nothing = 0x1p-200;   /* weights below count as 0: no float32 is */
 
 static int64_t round_half_up(double x) { return (int64_t)floor(x + 0.5); }
 
@@ -191,7 +192,7 @@ static dsp_status channel_scales(int32_t *A, const ir *m, const ir_op *op, const
         }
     }
     /* Beyond this the rounding of weights is lost in that of the output: further bits only lengthen the remainder. */
-    const int32_t useful = acc ? NO_SCALE : q[op->out].scale + (int32_t)precision + (int32_t)(dsp_lg(taps) + 1) / 2;
+    const int32_t useful = acc ? MAX_SCALE : q[op->out].scale + (int32_t)precision + (int32_t)(dsp_lg(taps) + 1) / 2;
     for (uint32_t o = 0; o < e->dims[0]; o++) {
         A[o] = NO_SCALE;
         for (uint32_t k = 0; k < e->n_terms; k++) {
@@ -206,7 +207,7 @@ static dsp_status channel_scales(int32_t *A, const ir *m, const ir_op *op, const
                     return dsp_fail(err, DSP_E_UNSUPPORTED, "node %u (%s): a weight is not finite", op->node, m->g->nodes[op->node].op);
                 most = w > most ? w : most;
             }
-            if (most > 0) {
+            if (most > nothing) {
                 const int32_t f = q[t->x].scale + fit(most, limit);
                 A[o] = f < A[o] ? f : A[o];
             }
@@ -215,7 +216,7 @@ static dsp_status channel_scales(int32_t *A, const ir *m, const ir_op *op, const
             const double b = fabs(e->bias[o]);
             if (!isfinite(b))
                 return dsp_fail(err, DSP_E_UNSUPPORTED, "node %u (%s): a bias is not finite", op->node, m->g->nodes[op->node].op);
-            if (b > 0) {
+            if (b > nothing) {
                 const int32_t f = fit(b, (int64_t)1 << BIAS_BITS);
                 A[o] = f < A[o] ? f : A[o];
             }

@@ -151,6 +151,10 @@ static const char *set_shape(ir *m, uint32_t v, uint32_t rank, const int64_t *di
         same = known->dims[i] < 0 || known->dims[i] == dims[i];
     if (!same)
         return dsp_ir_refuse(m, "the shape of its output %s is not the one that shape inference found", known->name);
+    uint64_t cells = 1;
+    for (uint32_t i = 0; i < rank; i++)
+        if (dims[i] < 1 || dims[i] > IR_MAX_CELLS || (cells *= (uint64_t)dims[i]) > IR_MAX_CELLS)
+            return dsp_ir_refuse(m, "its output %s has more than 2^28 cells", known->name);
     m->val[v].rank = rank;
     memmove(m->val[v].dims, dims, rank * sizeof *dims);
     m->val[v].single = m->uses[v] == 1 && !m->outside[v];
@@ -203,6 +207,8 @@ const char *dsp_ir_set_alias(ir *m, uint32_t v, uint32_t of, uint32_t rank, cons
 
 double *dsp_ir_per_channel(ir *m, ir_const *c, uint32_t rank, const int64_t *dims, const uint32_t layout[3], uint64_t rows)
 {
+    if (c->count == 0)
+        return NULL;
     const double  *v = dsp_ir_numbers(m, c);
     const uint32_t n = layout[0];
     const uint64_t plane = (uint64_t)layout[1] * layout[2], cells = n * plane, cols = cells / rows;

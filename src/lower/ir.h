@@ -11,7 +11,7 @@
 #include "base/size.h"
 #include "lower/lower.h"
 
-enum { IR_MAX_TERMS = 16, IR_MAX_AXIS = 1 << 24 };
+enum { IR_MAX_TERMS = 16, IR_MAX_AXIS = 1 << 24, IR_MAX_CELLS = 1 << 28 };
 
 /* A constant of the graph. v is NULL until asked for (dsp_ir_numbers): large weights stay in their file form. */
 typedef struct {

@@ -140,7 +140,7 @@ static const char *gemm(ir *m, const dsp_node *n)
 {
     float   alpha = 1, beta = 1;
     int64_t ta = 0, tb = 0;
-    if (n->n_in < 2)
+    if (!has_in(n, 1))
         return "it has fewer than two inputs";
     dsp_attr_float(n, "alpha", &alpha);
     dsp_attr_float(n, "beta", &beta);
@@ -198,7 +198,9 @@ static const char *matmul(ir *m, const dsp_node *n)
     uint64_t  rows = 1;
     double   *w;
     ir_expr  *e = NULL;
-    if (n->n_in != 2 || (!ca && !cb))
+    if (n->n_in != 2 || !has_in(n, 1))
+        return "it does not have two inputs";
+    if (!ca && !cb)
         return "it multiplies two activations";
     const ir_value *x = &m->val[n->in[cb ? 0 : 1]];
     const ir_const *c = cb ? cb : ca;
@@ -329,7 +331,7 @@ static const char *old_broadcast(ir *m, const dsp_node *n, uint32_t rank, ir_con
 
 static const char *add_sub(ir *m, const dsp_node *n)
 {
-    if (n->n_in != 2)
+    if (n->n_in != 2 || !has_in(n, 1))
         return "it does not have two inputs";
     const double sign = n->op[0] == 'S' ? -1 : 1;
     ir_const    *ca = dsp_ir_const(m, n->in[0]), *cb = dsp_ir_const(m, n->in[1]), *c = cb ? cb : ca;
@@ -356,7 +358,7 @@ static const char *add_sub(ir *m, const dsp_node *n)
     uint32_t layout[3];
     uint64_t rows;
     dsp_ir_layout(m, v, layout, &rows);
-    const double *bv = c->count ? dsp_ir_per_channel(m, c, rank, dims, layout, rows) : NULL;
+    const double *bv = dsp_ir_per_channel(m, c, rank, dims, layout, rows);
     if (!bv)
         return dsp_ir_refuse(m, "its constant differs inside a channel of %s, which lies as (%u, %u, %u), or widens it", dsp_ir_name(m, v), layout[0],
                              layout[1], layout[2]);

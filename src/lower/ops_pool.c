@@ -50,8 +50,15 @@ static uint32_t inside(const ir_window *w, unsigned axis, uint32_t i, int64_t fr
     return count;
 }
 
+static bool too_wide(const ir_window *w)
+{
+    return (uint64_t)w->k[0] * w->out[0] > IR_MAX_CELLS || (uint64_t)w->k[1] * w->out[1] > IR_MAX_CELLS;
+}
+
 static const char *no_padding_alone(const ir_window *w, const uint32_t in[2])
 {
+    if (too_wide(w))
+        return "its windows hold more than 2^28 cells along an axis";
     for (unsigned a = 0; a < 2; a++)
         for (uint32_t i = 0; i < w->out[a]; i++)
             if (inside(w, a, i, 0, in[a]) == 0)
@@ -130,6 +137,8 @@ static const char *average(ir *m, const dsp_node *n, const uint32_t img[3], cons
     ir_expr       *e = x == DSP_NONE ? NULL : dsp_ir_expr(m, n->index, od, 1);
     if (!e)
         return no_memory(m);
+    if (too_wide(w))
+        return "its windows hold more than 2^28 cells along an axis";
     e->pool = true;
     for (unsigned a = 0; a < 2; a++) {
         uint32_t *div = DSP_ARENA_N(m->arena, uint32_t, w->out[a]), *cells = DSP_ARENA_N(m->arena, uint32_t, w->out[a]);
