@@ -28,6 +28,9 @@ struct dsp_cheat {
     bool           quadfix;     /* slots of y_q made 0 */
     uint8_t        wrongz;      /* first product off by the tree's top: DSP_WRONG_Z also in the copy, DSP_WRONG_Z_COPY not (coins alpha, beta forced) */
     const dsp_digest *root_A, *root_P; /* roots sent in place of the true ones */
+    /* Last: may change the answers of the pad prover (k, 2k - 1, 2k - 1 elements) before they are sent. */
+    void (*answers)(void *arg, const dsp_derived *D, const dsp_pad_coeffs *c, dsp_ke *ldt, dsp_ke *dot, dsp_ke *q);
+    void *answers_arg;
 };
 
 /* Both sides of a test share these. */
