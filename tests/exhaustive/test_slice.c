@@ -173,6 +173,7 @@ static int attempt(run *r, uint32_t nonce, bool cheat)
     dsp_status           s = dsp_prove_slice(&p, &a, &err);
     if (s == DSP_E_UNAVAILABLE) {
         assert_non_null(strstr(err.msg, "V5"));
+        dsp_buf_release(&p);
         return NO_PROOF;
     }
     if (s != DSP_OK)
