@@ -37,7 +37,8 @@ int cmd_full_run(cli *c)
     dsp_status       s;
     if (!compile_args(c, &ca, &code) || !cli_dims(c, &binds, &code) ||
         (c->o.given[OPT_MAX_PARAMS] && !cli_number(c, OPT_MAX_PARAMS, INT64_MAX, &sa.max_params, &code)) ||
-        (c->o.given[OPT_MAX_MACS] && !cli_number(c, OPT_MAX_MACS, INT64_MAX, &sa.max_macs, &code))) {
+        (c->o.given[OPT_MAX_MACS] && !cli_number(c, OPT_MAX_MACS, INT64_MAX, &sa.max_macs, &code)) ||
+        (c->o.given[OPT_MAX_SEGMENT_MEMORY] && !cli_size(c, OPT_MAX_SEGMENT_MEMORY, &sa.max_segment_memory, &code))) {
         json_decref(all);
         return code;
     }
@@ -67,7 +68,7 @@ int cmd_full_run(cli *c)
         goto done;
     announce(c, 3, "run");
     char *output = c->o.given[OPT_OUTPUT] ? dsp_strdup(c->o.value[OPT_OUTPUT]) : NULL;
-    const dsp_run_args ra = {.slices = slices, .input = c->o.value[OPT_INPUT], .output = output, .fresh = c->o.given[OPT_NEW],
+    const dsp_run_args ra = {.slices = slices, .input = c->o.value[OPT_INPUT], .output = output, .fresh = c->o.given[OPT_NEW], .take_complete = true,
                              .compare = c->o.given[OPT_COMPARE], .no_fallback = c->o.given[OPT_NO_FALLBACK]};
     r = NULL;
     s = step_run(c, &ra, &r, &err);

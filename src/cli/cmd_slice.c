@@ -44,7 +44,8 @@ int cmd_slice(cli *c)
     dsp_slice_args a = {.model = c->o.value[OPT_MODEL_DIR], .out = c->o.value[OPT_OUTPUT], .save = c->o.value[OPT_SAVE],
                         .save_default = c->o.given[OPT_SAVE], .cuts = c->o.value[OPT_CUTS], .force = c->o.given[OPT_FORCE]};
     if (!cli_dims(c, &binds, &code) || (c->o.given[OPT_MAX_PARAMS] && !cli_number(c, OPT_MAX_PARAMS, INT64_MAX, &a.max_params, &code)) ||
-        (c->o.given[OPT_MAX_MACS] && !cli_number(c, OPT_MAX_MACS, INT64_MAX, &a.max_macs, &code)))
+        (c->o.given[OPT_MAX_MACS] && !cli_number(c, OPT_MAX_MACS, INT64_MAX, &a.max_macs, &code)) ||
+        (c->o.given[OPT_MAX_SEGMENT_MEMORY] && !cli_size(c, OPT_MAX_SEGMENT_MEMORY, &a.max_segment_memory, &code)))
         return code;
     a.binds = binds;
     a.n_binds = c->o.n_dims;

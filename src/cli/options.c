@@ -27,6 +27,7 @@ static const opt_row rows[] = {
     {OPT_CUTS, 0, "cuts", ARG_TEXT, "LIST", "node indices where segments start, or none"},
     {OPT_MAX_PARAMS, 0, "max-params", ARG_TEXT, "N", "merge neighbouring segments up to N parameters"},
     {OPT_MAX_MACS, 0, "max-macs", ARG_TEXT, "N", "merge neighbouring segments up to N multiply-accumulates"},
+    {OPT_MAX_SEGMENT_MEMORY, 0, "max-segment-memory", ARG_TEXT, "SIZE", "merge neighbouring segments up to this much of weights and tensors, such as 64M"},
     {OPT_FORCE, 0, "force", ARG_NONE, NULL, "do again, or overwrite, what is there"},
     {OPT_BACKEND, 0, "backend", ARG_TEXT, "SPEC", "proof system; this build has: native"},
     {OPT_INPUT_RANGE, 0, "input-range", ARG_TEXT, "[NAME=]LO:HI", "declared range of an input; may be repeated"},
@@ -60,7 +61,8 @@ const opt_row *cli_option(opt_id id)
 }
 
 static const opt_id global[] = {OPT_JSON, OPT_QUIET, OPT_YES, OPT_THREADS, OPT_LOG_LEVEL, OPT_VERBOSE, OPT_VERSION, OPT_HELP, OPT_COUNT};
-static const opt_id slice_opts[] = {OPT_MODEL_DIR, OPT_OUTPUT, OPT_SAVE, OPT_DIM, OPT_CUTS, OPT_MAX_PARAMS, OPT_MAX_MACS, OPT_FORCE, OPT_COUNT};
+static const opt_id slice_opts[] = {OPT_MODEL_DIR, OPT_OUTPUT, OPT_SAVE, OPT_DIM, OPT_CUTS, OPT_MAX_PARAMS, OPT_MAX_MACS, OPT_MAX_SEGMENT_MEMORY,
+                                    OPT_FORCE, OPT_COUNT};
 static const opt_id compile_opts[] = {OPT_SLICES, OPT_MODEL_DIR, OPT_INPUT, OPT_LAYERS, OPT_INPUT_RANGE, OPT_PRECISION, OPT_BACKEND, OPT_MAX_MEMORY, OPT_DIM,
                                       OPT_NO_FALLBACK, OPT_INPUT_VISIBILITY, OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY, OPT_JOBS, OPT_FORCE, OPT_COUNT};
 static const opt_id run_opts[] = {OPT_SLICES, OPT_MODEL_DIR, OPT_INPUT, OPT_OUTPUT, OPT_RUN_METADATA, OPT_COMPARE, OPT_EVAL, OPT_NEW, OPT_NO_FALLBACK,
@@ -69,7 +71,8 @@ static const opt_id prove_opts[] = {OPT_RUN, OPT_MODEL_DIR, OPT_OUTPUT, OPT_LAYE
 static const opt_id verify_opts[] = {OPT_RUN, OPT_MODEL_DIR, OPT_OUTPUT, OPT_LAYERS, OPT_MODEL, OPT_MODEL_ID, OPT_EXPECT_INPUT, OPT_EXPECT_OUTPUT,
                                      OPT_REQUIRE_FULL, OPT_MAX_MEMORY, OPT_JOBS, OPT_COUNT};
 static const opt_id bundle_opts[] = {OPT_RUN, OPT_MODEL_DIR, OPT_OUTPUT, OPT_FORCE, OPT_COUNT};
-static const opt_id full_opts[] = {OPT_MODEL_DIR, OPT_INPUT, OPT_SLICES, OPT_OUTPUT, OPT_LAYERS, OPT_DIM, OPT_CUTS, OPT_MAX_PARAMS, OPT_MAX_MACS, OPT_INPUT_RANGE,
+static const opt_id full_opts[] = {OPT_MODEL_DIR, OPT_INPUT, OPT_SLICES, OPT_OUTPUT, OPT_LAYERS, OPT_DIM, OPT_CUTS, OPT_MAX_PARAMS, OPT_MAX_MACS,
+                                   OPT_MAX_SEGMENT_MEMORY, OPT_INPUT_RANGE,
                                    OPT_PRECISION, OPT_BACKEND, OPT_MAX_MEMORY, OPT_COMPARE, OPT_NEW, OPT_NO_FALLBACK, OPT_REQUIRE_FULL,
                                    OPT_NO_SELF_VERIFY, OPT_INPUT_VISIBILITY, OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY, OPT_JOBS, OPT_FORCE, OPT_COUNT};
 static const opt_id bench_opts[] = {OPT_MODEL_DIR, OPT_KERNELS, OPT_REPEATS, OPT_COUNT};

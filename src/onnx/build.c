@@ -1,7 +1,11 @@
 /* Making messages: values, tensors and models, deterministic in every byte. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "onnx/internal.h"
+
+enum { SHARE_MODEL_BYTES = 16 << 20, SHARE_TENSOR_BYTES = 1 << 10 };
 
 Onnx__ValueInfoProto *dsp_build_value(dsp_arena *a, const dsp_value *v)
 {
@@ -65,9 +69,58 @@ Onnx__TensorProto *dsp_build_tensor(dsp_arena *a, const char *name, const dsp_ar
     return t;
 }
 
-const Onnx__TensorProto *dsp_build_initializer(dsp_arena *a, const dsp_graph *g, uint32_t v)
+bool dsp_value_shared(const dsp_graph *g, uint32_t v)
+{
+    const dsp_model *m = dsp_model_of(g);
+    return m->external_bytes >= SHARE_MODEL_BYTES && m->tensor[v] && m->place[v].file != DSP_NONE && g->values[v].constant &&
+           g->values[v].constant->bytes >= SHARE_TENSOR_BYTES;
+}
+
+const char *dsp_data_dir(const dsp_graph *g) { return dsp_model_of(g)->external_bytes >= SHARE_MODEL_BYTES ? g->dir : NULL; }
+
+static bool entry(dsp_arena *a, Onnx__StringStringEntryProto **slot, const char *key, const char *value)
+{
+    Onnx__StringStringEntryProto *e = DSP_ARENA_NEW(a, Onnx__StringStringEntryProto);
+    if (!e)
+        return false;
+    onnx__string_string_entry_proto__init(e);
+    e->key = (char *)(uintptr_t)key;
+    e->value = dsp_arena_strdup(a, value);
+    *slot = e;
+    return e->value != NULL;
+}
+
+/* A tensor whose data are elsewhere: location, offset, length. */
+static Onnx__TensorProto *build_reference(dsp_arena *a, const dsp_graph *g, uint32_t v, dsp_data_mode mode)
+{
+    const dsp_model     *m = dsp_model_of(g);
+    const dsp_data_place at = m->place[v];
+    Onnx__TensorProto   *t = dsp_build_tensor(a, g->values[v].name, g->values[v].constant);
+    Onnx__StringStringEntryProto **list = DSP_ARENA_N(a, Onnx__StringStringEntryProto *, 3);
+    char name[32], offset[24], length[24];
+    if (!t || !list)
+        return NULL;
+    snprintf(name, sizeof name, "weights_%u.bin", at.file);
+    snprintf(offset, sizeof offset, "%" PRIu64, at.offset);
+    snprintf(length, sizeof length, "%zu", g->values[v].constant->bytes);
+    t->has_raw_data = 0;
+    t->raw_data.len = 0;
+    t->raw_data.data = NULL;
+    t->has_data_location = 1;
+    t->data_location = 1;
+    t->n_external_data = 3;
+    t->external_data = list;
+    return entry(a, &list[0], "location", mode == DSP_DATA_BY_MODEL ? m->data_file[at.file].location : name) &&
+                   entry(a, &list[1], "offset", offset) && entry(a, &list[2], "length", length)
+               ? t
+               : NULL;
+}
+
+const Onnx__TensorProto *dsp_build_initializer(dsp_arena *a, const dsp_graph *g, uint32_t v, dsp_data_mode mode)
 {
     const Onnx__TensorProto *t = dsp_model_of(g)->tensor[v];
+    if (mode != DSP_DATA_INSIDE && dsp_value_shared(g, v))
+        return build_reference(a, g, v, mode);
     return t && t->data_location != 1 ? t : g->values[v].constant ? dsp_build_tensor(a, g->values[v].name, g->values[v].constant) : t;
 }
 

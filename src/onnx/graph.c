@@ -195,8 +195,8 @@ static dsp_status bind_inputs(dsp_model *m, const dsp_dim_bind *binds, size_t n_
                 char                                     own[320];
                 const char                              *name = own;
                 int64_t                                  value = 1;
-                if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value > 0) {
-                    v->dims[k] = d->dim_value;
+                if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value >= 0) {
+                    v->dims[k] = d->dim_value; /* 0: a tensor without elements */
                     continue;
                 }
                 if (d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && *dsp_text(d->dim_param))
@@ -296,6 +296,7 @@ static dsp_status add_initializer(dsp_model *m, const Onnx__TensorProto *t, cons
     if (s != DSP_OK)
         return s;
     m->tensor[i] = t;
+    m->place[i] = dsp_tensor_place(m, t);
     v->constant = dense ? x : NULL;
     v->rank = (int32_t)x->rank;
     memcpy(v->dims, x->dims, sizeof v->dims);
@@ -588,9 +589,10 @@ static dsp_status build(dsp_model *m, const dsp_dim_bind *binds, size_t n_binds,
     m->by_shape = DSP_ARENA_N(g->arena, bool, p->n_node);
     m->tensor = DSP_ARENA_N(g->arena, const Onnx__TensorProto *, n);
     m->sparse = DSP_ARENA_N(g->arena, const Onnx__SparseTensorProto *, n);
+    m->place = DSP_ARENA_N(g->arena, dsp_data_place, n);
     dsp_arena *tmp = dsp_arena_create(0);
     dsp_names  inits;
-    if (!tmp || !g->nodes || !g->values || !g->inputs || !g->outputs || !m->captures || !m->n_captures || !m->by_shape || !m->tensor || !m->sparse ||
+    if (!tmp || !g->nodes || !g->values || !g->inputs || !g->outputs || !m->captures || !m->n_captures || !m->by_shape || !m->tensor || !m->sparse || !m->place ||
         !dsp_names_init(&m->names, g->arena, n) || !dsp_names_init(&inits, tmp, p->n_initializer + p->n_sparse_initializer)) {
         s = dsp_fail(err, DSP_E_NOMEM, "no memory for %zu values", n);
         goto done;
@@ -626,7 +628,8 @@ done:
     return s;
 }
 
-dsp_status dsp_graph_load(dsp_graph **out, const char *path, const dsp_dim_bind *binds, size_t n_binds, dsp_err *err)
+/* The file read, checked and parsed; nothing of the graph is there yet. What is there on failure is the caller's too. */
+static dsp_status open_model(dsp_model **out, const char *path, dsp_err *err)
 {
     *out = NULL;
     uint8_t   *data = NULL;
@@ -634,7 +637,7 @@ dsp_status dsp_graph_load(dsp_graph **out, const char *path, const dsp_dim_bind 
     dsp_status s = dsp_file_read(&data, &len, path, max_file_bytes, err);
     if (s != DSP_OK)
         return s;
-    dsp_model *m = DSP_NEW(dsp_model);
+    dsp_model *m = *out = DSP_NEW(dsp_model);
     if (!m) {
         dsp_free(data);
         return dsp_fail(err, DSP_E_NOMEM, "no memory");
@@ -644,25 +647,49 @@ dsp_status dsp_graph_load(dsp_graph **out, const char *path, const dsp_dim_bind 
     m->g.arena = dsp_arena_create(0);
     m->g.dir = dsp_path_dir(path);
     m->path = dsp_strdup(path);
-    if (!m->g.arena || !m->g.dir || !m->path) {
-        s = dsp_fail(err, DSP_E_NOMEM, "no memory");
-        goto done;
-    }
+    if (!m->g.arena || !m->g.dir || !m->path)
+        return dsp_fail(err, DSP_E_NOMEM, "no memory");
     dsp_sha_init(&m->sha);
     dsp_sha_put(&m->sha, data, len);
     s = dsp_wire_check(data, len, &onnx__model_proto__descriptor, err);
     if (s == DSP_OK && !(m->g.proto = onnx__model_proto__unpack(NULL, len, data)))
         s = dsp_fail(err, DSP_E_FORMAT, "not an ONNX model");
+    return s;
+}
+
+dsp_status dsp_graph_load(dsp_graph **out, const char *path, const dsp_dim_bind *binds, size_t n_binds, dsp_err *err)
+{
+    dsp_model *m;
+    *out = NULL;
+    dsp_status s = open_model(&m, path, err);
     if (s == DSP_OK)
         s = build(m, binds, n_binds, err);
-    m->g.digest = dsp_sha_digest(&m->sha);
-done:
     if (s != DSP_OK) {
-        dsp_graph_free(&m->g);
-        return dsp_context(err, s, "%s", path);
+        dsp_graph_free(m ? &m->g : NULL);
+        return m ? dsp_context(err, s, "%s", path) : s;
     }
+    m->g.digest = dsp_sha_digest(&m->sha);
     *out = &m->g;
     return DSP_OK;
+}
+
+dsp_status dsp_graph_digest(dsp_digest *digest, const char *path, dsp_err *err)
+{
+    dsp_model *m;
+    dsp_status s = open_model(&m, path, err);
+    const Onnx__GraphProto *p = s == DSP_OK ? dsp_graph_proto(&m->g) : NULL;
+    for (size_t i = 0; p && i < p->n_initializer && s == DSP_OK; i++) {
+        dsp_array x;
+        bool      dense;
+        if (p->initializer[i]->data_location == 1)
+            s = dsp_tensor_array(m, p->initializer[i], dsp_text(p->initializer[i]->name), &x, &dense, err);
+    }
+    if (s == DSP_OK)
+        *digest = dsp_sha_digest(&m->sha);
+    else if (m)
+        s = dsp_context(err, s, "%s", path);
+    dsp_graph_free(m ? &m->g : NULL);
+    return s;
 }
 
 void dsp_graph_free(dsp_graph *g)
@@ -672,6 +699,7 @@ void dsp_graph_free(dsp_graph *g)
     dsp_model *m = (dsp_model *)(void *)g;
     if (g->proto)
         onnx__model_proto__free_unpacked(g->proto, NULL);
+    dsp_data_files_release(m);
     dsp_arena_free(g->arena);
     dsp_free((void *)(uintptr_t)g->bytes);
     dsp_free(g->dir);

@@ -62,7 +62,7 @@ static void add_output(copy *c, const dsp_value *v, bool typed)
 
 static void add_constant(copy *c, const dsp_graph *g, uint32_t v)
 {
-    const Onnx__TensorProto *t = dsp_build_initializer(c->a, g, v);
+    const Onnx__TensorProto *t = dsp_build_initializer(c->a, g, v, DSP_DATA_BY_MODEL);
     if (dsp_model_of(g)->sparse[v]) {
         c->p.sparse_initializer[c->p.n_sparse_initializer++] = (Onnx__SparseTensorProto *)(uintptr_t)dsp_model_of(g)->sparse[v];
         return;
@@ -81,7 +81,7 @@ static dsp_status copy_session(dsp_session **s, copy *c, const dsp_graph *g, dsp
         return dsp_fail(err, DSP_E_NOMEM, "no memory");
     dsp_status r = dsp_build_pack(&data, &len, g, &c->p, 4, err);
     if (r == DSP_OK)
-        r = dsp_session_create(s, o, data, len, NULL, 1, level, err);
+        r = dsp_session_create(s, o, data, len, dsp_data_dir(g), 1, level, err);
     dsp_free(data);
     return r;
 }
@@ -234,7 +234,7 @@ static bool fill_gaps(dsp_graph *g, uint8_t *hint)
     return added;
 }
 
-/* Shapes that the model itself declares, in numbers, for values of which nothing else is known. */
+/* Shapes that the model itself declares, for values of which not even the rank is known; dimensions without a number stay unknown. */
 static bool fill_declared(dsp_graph *g, uint8_t *hint)
 {
     const Onnx__GraphProto *p = dsp_graph_proto(g);
@@ -246,14 +246,14 @@ static bool fill_declared(dsp_graph *g, uint8_t *hint)
             continue;
         const Onnx__TensorShapeProto *shape = info->type->tensor_type->shape;
         dsp_value *v = &g->values[at];
-        bool       numbers = v->producer != DSP_NONE && v->rank < 0 && v->dtype && v->dtype == info->type->tensor_type->elem_type && shape->n_dim <= DSP_MAX_RANK;
-        for (size_t k = 0; numbers && k < shape->n_dim; k++)
-            numbers = shape->dim[k]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && shape->dim[k]->dim_value > 0;
-        if (!numbers)
+        const bool fits = v->producer != DSP_NONE && v->rank < 0 && v->dtype && v->dtype == info->type->tensor_type->elem_type && shape->n_dim <= DSP_MAX_RANK;
+        if (!fits)
             continue;
         v->rank = (int32_t)shape->n_dim;
-        for (size_t k = 0; k < shape->n_dim; k++)
-            v->dims[k] = shape->dim[k]->dim_value;
+        for (size_t k = 0; k < shape->n_dim; k++) {
+            const bool number = shape->dim[k]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && shape->dim[k]->dim_value > 0;
+            v->dims[k] = number ? shape->dim[k]->dim_value : -1;
+        }
         hint[at] = added = true;
     }
     return added;
@@ -522,7 +522,7 @@ dsp_status dsp_graph_session(dsp_session **s, const dsp_graph *g, dsp_ort *o, co
     if (r == DSP_OK)
         r = dsp_build_pack(&data, &len, g, &c.p, 4, err);
     if (r == DSP_OK)
-        r = dsp_session_create(s, o, data, len, NULL, threads, 0, err);
+        r = dsp_session_create(s, o, data, len, dsp_data_dir(g), threads, 0, err);
 done:
     dsp_free(data);
     copy_free(&c);

@@ -22,9 +22,11 @@ static json_t *hex(const dsp_digest *d)
 
 /* ---- shapes ---- */
 
-/* As inferred; null: unknown. */
+/* As inferred; null: it depends on data, one dimension or, where even the rank is unknown, all of it. */
 static json_t *shape_of(maker *m, const dsp_value *v)
 {
+    if (v->rank < 0)
+        return json_null();
     json_t *list = json_array();
     for (int32_t i = 0; i < v->rank; i++)
         add(m, list, v->dims[i] >= 0 ? json_integer(v->dims[i]) : json_null());
@@ -278,6 +280,14 @@ static json_t *segment(maker *m, const dsp_segment_plan *s)
     put(m, o, "sha256", hex(&s->sha256));
     put(m, o, "parameters", number(s->params));
     put(m, o, "macs", number(s->macs));
+    put(m, o, "memory_bytes", number(s->memory_bytes));
+    if (s->n_data) {
+        json_t *data = json_array();
+        for (uint32_t i = 0; i < s->n_data; i++)
+            add(m, data, text(s->data[i]));
+        put(m, o, "external_data", data);
+        put(m, o, "data_sha256", hex(&s->data_digest));
+    }
     put(m, o, "inputs", edge_list(m, s->in, s->n_in));
     put(m, o, "outputs", edge_list(m, s->out, s->n_out));
     put(m, shape, "weight_shape", weight_shape(m, s));
@@ -324,10 +334,23 @@ static json_t *finish(const maker *m, json_t *o)
     return NULL;
 }
 
+/* How the cuts came about; a limit that is null does not hold. */
+static json_t *slicing(maker *m)
+{
+    json_t         *o = json_object();
+    const uint64_t  limit[] = {m->p->limits.max_params, m->p->limits.max_macs, m->p->limits.max_memory_bytes};
+    static const char *const key[] = {"max_params", "max_macs", "max_segment_memory"};
+    put(m, o, "cuts", text(m->p->default_cuts ? "default" : "given"));
+    for (size_t i = 0; i < 3; i++)
+        put(m, o, key[i], limit[i] ? number(limit[i]) : json_null());
+    return o;
+}
+
 json_t *dsp_meta_slices(const dsp_plan *p, const char *model)
 {
     maker   m = {.g = p->g, .p = p};
     json_t *o = head(&m, model), *points = json_array(), *segments = json_array();
+    put(&m, o, "slicing", slicing(&m));
     for (uint32_t i = 0; i < p->n_segments; i++) {
         add(&m, points, number(p->segments[i].first));
         add(&m, segments, segment(&m, &p->segments[i]));

@@ -34,6 +34,47 @@ static void bring(walk *w, uint32_t v)
         want(w, r);
 }
 
+/* Annotations whose tensor is in the segment and whose parameters are initializers, which join the constants. */
+static dsp_status annotate(dsp_closure *c, const dsp_graph *g, uint8_t *value, dsp_err *err)
+{
+    const Onnx__GraphProto *p = dsp_graph_proto(g);
+    if (!p->n_quantization_annotation)
+        return DSP_OK;
+    uint32_t v;
+    c->annotations = DSP_ARENA_N(c->arena, const Onnx__TensorAnnotation *, p->n_quantization_annotation);
+    uint8_t *here = DSP_ARENA_N(c->arena, uint8_t, g->n_values);
+    if (!c->annotations || !here)
+        return dsp_fail(err, DSP_E_NOMEM, "no memory");
+    for (uint32_t i = 0; i < c->n_nodes; i++) {
+        for (uint32_t k = 0; dsp_node_read(g, &g->nodes[c->nodes[i]], k, &v); k++)
+            if (v != DSP_NONE)
+                here[v] = 1;
+        for (uint32_t k = 0; k < g->nodes[c->nodes[i]].n_out; k++)
+            if (g->nodes[c->nodes[i]].out[k] != DSP_NONE)
+                here[g->nodes[c->nodes[i]].out[k]] = 1;
+    }
+    for (size_t i = 0; i < p->n_quantization_annotation; i++) {
+        const Onnx__TensorAnnotation *q = p->quantization_annotation[i];
+        const uint32_t at = dsp_graph_find(g, dsp_text(q->tensor_name));
+        bool           all = at != DSP_NONE && here[at];
+        for (size_t k = 0; all && k < q->n_quant_parameter_tensor_names; k++) {
+            v = dsp_graph_find(g, dsp_text(q->quant_parameter_tensor_names[k]->value));
+            all = v != DSP_NONE && g->values[v].is_initializer;
+        }
+        if (!all)
+            continue;
+        c->annotations[c->n_annotations++] = q;
+        for (size_t k = 0; k < q->n_quant_parameter_tensor_names; k++) {
+            v = dsp_graph_find(g, dsp_text(q->quant_parameter_tensor_names[k]->value));
+            if (value[v] & LISTED)
+                continue;
+            value[v] |= LISTED;
+            c->constants[c->n_constants++] = v;
+        }
+    }
+    return DSP_OK;
+}
+
 dsp_status dsp_closure_find(dsp_closure *c, const dsp_plan *p, uint32_t segment, dsp_err *err)
 {
     const dsp_graph        *g = p->g;
@@ -74,7 +115,10 @@ dsp_status dsp_closure_find(dsp_closure *c, const dsp_plan *p, uint32_t segment,
                 c->constants[c->n_constants++] = v;
             }
     }
-    return DSP_OK;
+    const dsp_status r = annotate(c, g, w.value, err);
+    if (r != DSP_OK)
+        dsp_closure_free(c);
+    return r;
 }
 
 void dsp_closure_free(dsp_closure *c)
@@ -108,6 +152,11 @@ static bool intermediates(Onnx__GraphProto *p, dsp_arena *a, const dsp_graph *g,
 
 dsp_status dsp_segment_bytes(uint8_t **data, size_t *len, const dsp_plan *p, uint32_t segment, dsp_err *err)
 {
+    return dsp_segment_pack(data, len, p, segment, DSP_DATA_BY_MODEL, err);
+}
+
+dsp_status dsp_segment_pack(uint8_t **data, size_t *len, const dsp_plan *p, uint32_t segment, dsp_data_mode mode, dsp_err *err)
+{
     const dsp_graph        *g = p->g;
     const dsp_segment_plan *s = &p->segments[segment];
     dsp_closure             c;
@@ -139,13 +188,15 @@ dsp_status dsp_segment_bytes(uint8_t **data, size_t *len, const dsp_plan *p, uin
             m.sparse_initializer[m.n_sparse_initializer++] = (Onnx__SparseTensorProto *)(uintptr_t)dsp_model_of(g)->sparse[v];
             continue;
         }
-        const Onnx__TensorProto *t = dsp_build_initializer(a, g, v);
+        const Onnx__TensorProto *t = dsp_build_initializer(a, g, v, mode);
         ok = (m.initializer[m.n_initializer++] = (Onnx__TensorProto *)(uintptr_t)t) != NULL;
         if (ok && g->ir_version < 4) /* where initializers are inputs too */
             ok = (m.input[m.n_input++] = dsp_build_value(a, &g->values[v])) != NULL;
     }
     for (uint32_t i = 0; ok && i < s->n_out; i++)
         ok = (m.output[m.n_output++] = dsp_build_value(a, &g->values[s->out[i]])) != NULL;
+    m.n_quantization_annotation = c.n_annotations;
+    m.quantization_annotation = (Onnx__TensorAnnotation **)(uintptr_t)c.annotations;
     r = ok && intermediates(&m, a, g, s, &c) ? dsp_build_pack(data, len, g, &m, 0, err) : dsp_fail(err, DSP_E_NOMEM, "no memory");
     dsp_closure_free(&c);
     return r == DSP_OK ? r : dsp_context(err, r, "segment %u", segment);

@@ -19,17 +19,59 @@ static bool parametric(const dsp_graph *g, const dsp_node *n)
     return false;
 }
 
+/* Whether shapes were inferred: without them a plan is still good for keys, whose shapes the lowering computes itself. */
+static bool inferred(const dsp_graph *g)
+{
+    for (uint32_t v = 0; v < g->n_values; v++)
+        if (g->values[v].producer != DSP_NONE && !g->values[v].is_output && !g->values[v].constant && (g->values[v].dtype || g->values[v].rank >= 0))
+            return true;
+    return false;
+}
+
+/* Marks the nodes before which no cut should be: something crosses there that is no tensor, or whose rank nothing tells. */
+static bool find_barred(const dsp_graph *g, dsp_arena *a, uint8_t *barred)
+{
+    uint32_t *last = DSP_ARENA_N(a, uint32_t, g->n_values); /* 1 + last node with data reads of it */
+    int32_t  *change = DSP_ARENA_N(a, int32_t, (size_t)g->n_nodes + 1), depth = 0;
+    if (!last || !change)
+        return false;
+    if (!inferred(g))
+        return true;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        uint32_t v;
+        for (uint32_t k = 0; !dsp_node_shape_only(g, &g->nodes[i]) && dsp_node_read(g, &g->nodes[i], k, &v); k++)
+            if (v != DSP_NONE)
+                last[v] = i + 1;
+    }
+    for (uint32_t v = 0; v < g->n_values; v++) {
+        const dsp_value *x = &g->values[v];
+        if (x->producer == DSP_NONE || dsp_value_const(g, v) || (x->dtype && x->rank >= 0) || last[v] <= x->producer + 1)
+            continue;
+        change[x->producer + 1]++;
+        change[last[v]]--;
+    }
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        depth += change[i];
+        barred[i] = depth > 0;
+    }
+    return true;
+}
+
 static dsp_status place_cuts(dsp_plan *p, const uint32_t *cuts, size_t n_cuts, bool default_cuts, dsp_err *err)
 {
     const dsp_graph *g = p->g;
     uint32_t        *start = DSP_ARENA_N(p->arena, uint32_t, (size_t)g->n_nodes + 1), n = 1;
-    if (!start)
+    uint8_t         *barred = DSP_ARENA_N(p->arena, uint8_t, g->n_nodes);
+    if (!start || !barred)
         return dsp_fail(err, DSP_E_NOMEM, "no memory");
+    p->default_cuts = default_cuts;
     if (default_cuts) {
         bool first = true;
+        if (!find_barred(g, p->arena, barred))
+            return dsp_fail(err, DSP_E_NOMEM, "no memory");
         for (uint32_t i = 0; i < g->n_nodes; i++)
             if (parametric(g, &g->nodes[i])) {
-                if (!first) /* what comes before the first parametric node belongs to segment 0 */
+                if (!first && !barred[i]) /* what comes before the first parametric node belongs to segment 0 */
                     start[n++] = i;
                 first = false;
             }
@@ -59,23 +101,14 @@ static dsp_status place_cuts(dsp_plan *p, const uint32_t *cuts, size_t n_cuts, b
     return DSP_OK;
 }
 
-/* A value that leaves its segment is a tensor of known shape; a graph output that nothing reads may keep an open dimension. */
+/* What leaves its segment is a tensor; its shape may depend on data. */
 static dsp_status check_edge(const dsp_graph *g, uint32_t v, bool crosses, dsp_err *err)
 {
     const dsp_value *x = &g->values[v];
-    if (x->dtype && x->rank >= 0 && (!crosses || dsp_dims_known(x)))
+    if (x->dtype)
         return DSP_OK;
-    return dsp_fail(err, DSP_E_UNSUPPORTED, "value \"%.200s\" (node #%u, %.60s) %s, and its %s is not known before the model runs", x->name, x->producer,
-                    x->producer == DSP_NONE ? "" : g->nodes[x->producer].op, crosses ? "crosses a cut" : "is a graph output", x->dtype ? "shape" : "type");
-}
-
-/* Whether shapes were inferred: without them a plan is still good for keys, whose shapes the lowering computes itself. */
-static bool inferred(const dsp_graph *g)
-{
-    for (uint32_t v = 0; v < g->n_values; v++)
-        if (g->values[v].producer != DSP_NONE && !g->values[v].is_output && !g->values[v].constant && (g->values[v].dtype || g->values[v].rank >= 0))
-            return true;
-    return false;
+    return dsp_fail(err, DSP_E_UNSUPPORTED, "value \"%.200s\" (node #%u, %.60s) %s, and it is not known to be a tensor", x->name, x->producer,
+                    x->producer == DSP_NONE ? "" : g->nodes[x->producer].op, crosses ? "crosses a cut" : "is a graph output");
 }
 
 static dsp_status find_edges(dsp_plan *p, dsp_err *err)
@@ -152,27 +185,6 @@ static dsp_status find_edges(dsp_plan *p, dsp_err *err)
     return DSP_OK;
 }
 
-static dsp_status weigh(dsp_plan *p, dsp_err *err)
-{
-    const dsp_graph *g = p->g;
-    for (uint32_t k = 0; k < p->n_segments; k++) {
-        dsp_segment_plan *s = &p->segments[k];
-        dsp_closure       c;
-        const dsp_status  r = dsp_closure_find(&c, p, k, err);
-        if (r != DSP_OK)
-            return r;
-        for (uint32_t i = 0; i < c.n_nodes; i++)
-            if (!strcmp(g->nodes[c.nodes[i]].op, "Constant") && g->nodes[c.nodes[i]].out[0] != DSP_NONE)
-                s->params += dsp_value_params(g, g->nodes[c.nodes[i]].out[0]);
-        for (uint32_t i = 0; i < c.n_constants; i++)
-            s->params += dsp_value_params(g, c.constants[i]);
-        dsp_closure_free(&c);
-        for (uint32_t i = s->first; i < s->last; i++)
-            s->macs += dsp_node_macs(g, &g->nodes[i]);
-    }
-    return DSP_OK;
-}
-
 dsp_status dsp_plan_make(dsp_plan **out, const dsp_graph *g, const uint32_t *cuts, size_t n_cuts, bool default_cuts, dsp_err *err)
 {
     *out = NULL;
@@ -185,7 +197,7 @@ dsp_status dsp_plan_make(dsp_plan **out, const dsp_graph *g, const uint32_t *cut
     if (s == DSP_OK)
         s = find_edges(p, err);
     if (s == DSP_OK)
-        s = weigh(p, err);
+        s = dsp_plan_weigh(p, err);
     if (s != DSP_OK) {
         dsp_plan_free(p);
         return s;

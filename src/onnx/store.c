@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "format/json_scan.h"
 #include "onnx/internal.h"
 #include "onnx/meta.h"
+#include "onnx/segment.h"
 
 enum { MAX_METADATA_BYTES = 1 << 28, MAX_SEGMENTS = 16384, MAX_FOLDER_DEPTH = 32 };
+static const uint64_t max_metadata_tree = (uint64_t)26 << 20; /* memory for the parsed JSON, besides once its text */
 
 /* ---- metadata.json ---- */
 
@@ -82,7 +85,9 @@ static dsp_status read_segments(dsp_slices *s, const char *dir, const json_t *po
     s->cuts = DSP_ARENA_N(s->arena, uint32_t, n);
     s->segment_digest = DSP_ARENA_N(s->arena, dsp_digest, n);
     s->segment_path = DSP_ARENA_N(s->arena, char *, n);
-    if (!s->cuts || !s->segment_digest || !s->segment_path)
+    s->has_data = DSP_ARENA_N(s->arena, bool, n);
+    s->data_digest = DSP_ARENA_N(s->arena, dsp_digest, n);
+    if (!s->has_data || !s->data_digest || !s->cuts || !s->segment_digest || !s->segment_path)
         return dsp_fail(err, DSP_E_NOMEM, "no memory");
     json_int_t before = -1;
     for (size_t i = 0; i < n; i++) {
@@ -100,6 +105,10 @@ static dsp_status read_segments(dsp_slices *s, const char *dir, const json_t *po
             return dsp_fail(err, DSP_E_FORMAT, "metadata.json: segment %zu: \"relative_path\" is not a path inside the slices folder", i);
         if (!digest || !dsp_digest_unhex(&s->segment_digest[i], digest))
             return dsp_fail(err, DSP_E_FORMAT, "metadata.json: segment %zu: \"sha256\" is not 64 hexadecimal digits", i);
+        const json_t *data = json_object_get(o, "data_sha256");
+        if (data && (!json_is_string(data) || !dsp_digest_unhex(&s->data_digest[i], json_string_value(data))))
+            return dsp_fail(err, DSP_E_FORMAT, "metadata.json: segment %zu: \"data_sha256\" is not 64 hexadecimal digits", i);
+        s->has_data[i] = data != NULL;
         if (!(s->segment_path[i] = keep_joined(s->arena, dir, path)))
             return dsp_fail(err, DSP_E_NOMEM, "no memory");
     }
@@ -144,6 +153,8 @@ dsp_status dsp_slices_load(dsp_slices **out, const char *dir, dsp_err *err)
     r = dsp_file_read(&data, &len, path, MAX_METADATA_BYTES, err);
     if (r != DSP_OK)
         goto done;
+    if ((r = dsp_json_scan(data, len, max_metadata_tree + len, path, err)) != DSP_OK)
+        goto done;
     json_error_t e;
     j = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, &e);
     r = j ? read_slices(s, dir, j, err) : dsp_fail(err, DSP_E_FORMAT, "metadata.json: line %d: %s", e.line, e.text);
@@ -167,6 +178,19 @@ void dsp_slices_free(dsp_slices *s)
         return;
     dsp_arena_free(s->arena);
     dsp_free(s);
+}
+
+dsp_status dsp_slices_check_data(const dsp_slices *s, uint32_t i, dsp_err *err)
+{
+    dsp_digest d;
+    if (!s->has_data[i])
+        return DSP_OK;
+    const dsp_status r = dsp_graph_digest(&d, s->segment_path[i], err);
+    if (r != DSP_OK)
+        return r;
+    return dsp_digest_eq(&d, &s->data_digest[i])
+               ? DSP_OK
+               : dsp_fail(err, DSP_E_FORMAT, "%s: the weights beside it changed since the model was sliced; slice it again", s->segment_path[i]);
 }
 
 /* ---- the folder ---- */
@@ -234,12 +258,14 @@ static dsp_status write_segment(dsp_plan *p, uint32_t i, const char *dir, bool *
     char      *path = dsp_path_join(dir, p->segments[i].path), *folder = path ? dsp_path_dir(path) : NULL;
     dsp_status r = folder ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory");
     if (r == DSP_OK)
-        r = dsp_segment_bytes(&data, &len, p, i, err);
+        r = dsp_segment_pack(&data, &len, p, i, DSP_DATA_BY_SEGMENT, err);
     if (r == DSP_OK) {
         p->segments[i].sha256 = dsp_sha256(data, len);
         *made = !dsp_dir_exists(folder);
         r = dsp_mkdirs(folder, err);
     }
+    if (r == DSP_OK)
+        r = dsp_share_write(p, i, dir, data, len, err);
     if (r == DSP_OK)
         r = dsp_file_write_fast(path, data, len, 0644, err);
     dsp_free(data);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +13,8 @@
 
 enum { DT_UINT16 = 4, DT_INT16 = 5, DT_UINT32 = 12, DT_UINT64 = 13, DT_COMPLEX64 = 14, DT_COMPLEX128 = 15, DT_BFLOAT16 = 16,
        DT_LAST = 26 };
-static const uint64_t external_max = (uint64_t)1 << 31;
+enum { MAP_BYTES = 1 << 20, MAP_ALIGN = 16 };
+static const uint64_t external_max = (uint64_t)1 << 38;
 
 static const struct { const char *name; uint8_t bits; } dtypes[DT_LAST + 1] = {
     {"undefined", 0}, {"float32", 32}, {"uint8", 8}, {"int8", 8}, {"uint16", 16}, {"int16", 16}, {"int32", 32}, {"int64", 64},
@@ -77,8 +79,7 @@ int64_t dsp_array_i64(const dsp_array *a, size_t i)
     }
 }
 
-/* Opens dir/location without following a symbolic link in location; -1 and errno. */
-static int open_inside(const char *dir, const char *location)
+int dsp_open_inside(const char *dir, const char *location)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     char part[256];
@@ -117,7 +118,67 @@ static bool decimal(const char *s, uint64_t *v)
     return true;
 }
 
-/* want bytes of external data, read into the graph's arena. */
+/* ---- external data ---- */
+
+/* Its number; DSP_NONE when memory is short. */
+static uint32_t data_file(dsp_model *m, const char *location)
+{
+    uint32_t i = m->n_data_files;
+    while (i > 0 && strcmp(m->data_file[i - 1].location, location) != 0) /* the last one is the likeliest */
+        i--;
+    if (i > 0)
+        return i - 1;
+    if (m->n_data_files == m->cap_data_files) {
+        const uint32_t cap = m->cap_data_files ? 2 * m->cap_data_files : 8;
+        dsp_data_file *bigger = DSP_ARENA_N(m->g.arena, dsp_data_file, cap);
+        if (!bigger)
+            return DSP_NONE;
+        if (m->n_data_files)
+            memcpy(bigger, m->data_file, m->n_data_files * sizeof *bigger);
+        m->data_file = bigger;
+        m->cap_data_files = cap;
+    }
+    m->data_file[m->n_data_files].location = location;
+    return m->n_data_files++;
+}
+
+void dsp_data_files_release(dsp_model *m)
+{
+    for (uint32_t i = 0; i < m->n_data_files; i++)
+        if (m->data_file[i].map)
+            munmap((void *)(uintptr_t)m->data_file[i].map, m->data_file[i].map_bytes);
+    m->n_data_files = 0;
+}
+
+/* The file's bytes in memory, shared with the system's cache, so that weights take no memory of their own; NULL: they are read instead. Who
+ * cuts the file short while the graph is in use ends the program. */
+static const uint8_t *map_file(dsp_data_file *f, int fd, uint64_t size)
+{
+    if (!f->map && size <= SIZE_MAX) {
+        void *p = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+        f->map = p == MAP_FAILED ? NULL : p;
+        f->map_bytes = (size_t)size;
+    }
+    return f->map && f->map_bytes == size ? f->map : NULL;
+}
+
+dsp_data_place dsp_tensor_place(const dsp_model *m, const Onnx__TensorProto *t)
+{
+    dsp_data_place at = {DSP_NONE, 0};
+    for (size_t i = 0; t->data_location == 1 && i < t->n_external_data; i++) {
+        const char *k = dsp_text(t->external_data[i]->key), *v = dsp_text(t->external_data[i]->value);
+        if (!strcmp(k, "offset"))
+            decimal(v, &at.offset);
+        for (uint32_t f = m->n_data_files; f-- > 0 && !strcmp(k, "location");)
+            if (!strcmp(m->data_file[f].location, v)) {
+                at.file = f;
+                break;
+            }
+    }
+    return at;
+}
+
+/* want bytes of external data: mapped, or read into the graph's arena. */
 static dsp_status read_external(dsp_model *m, const Onnx__TensorProto *t, const char *what, size_t want, const void **data, dsp_err *err)
 {
     const char *location = NULL;
@@ -135,7 +196,7 @@ static dsp_status read_external(dsp_model *m, const Onnx__TensorProto *t, const 
         return dsp_fail(err, DSP_E_FORMAT, "%s: external data: %zu bytes expected from the shape, length %ju found", what, want, (uintmax_t)length);
     if (want > external_max - m->external_bytes)
         return dsp_fail(err, DSP_E_LIMIT, "%s: external data: more than %ju bytes in all", what, (uintmax_t)external_max);
-    const int fd = open_inside(m->g.dir, location);
+    const int fd = dsp_open_inside(m->g.dir, location);
     if (fd < 0)
         return errno == ENOENT
                    ? dsp_fail(err, DSP_E_MISSING, "%s: external data: no file %s beside the model", what, location)
@@ -153,7 +214,14 @@ static dsp_status read_external(dsp_model *m, const Onnx__TensorProto *t, const 
                      location, (intmax_t)st.st_size);
         goto done;
     }
-    p = dsp_arena_raw(m->g.arena, want ? want : 1, 1);
+    const uint32_t file = data_file(m, location);
+    const uint8_t *map = file != DSP_NONE && want >= MAP_BYTES && offset % MAP_ALIGN == 0 ? map_file(&m->data_file[file], fd, (uint64_t)st.st_size) : NULL;
+    if (map) {
+        m->external_bytes += want;
+        *data = map + offset;
+        goto done;
+    }
+    p = file != DSP_NONE ? dsp_arena_raw(m->g.arena, want ? want : 1, 1) : NULL;
     if (!p) {
         s = dsp_fail(err, DSP_E_NOMEM, "%s: no memory for %zu bytes of external data", what, want);
         goto done;

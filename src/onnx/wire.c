@@ -7,7 +7,8 @@
 
 typedef struct {
     const uint8_t *p;
-    uint64_t       size, budget; /* parsed bytes so far; allowed */
+    uint64_t       size, budget;       /* what parsing leaves: so far; allowed */
+    uint64_t       passing, on_the_way; /* with what it holds for the messages it is in: so far; allowed */
     dsp_err       *err;
 } scan;
 
@@ -44,8 +45,9 @@ static unsigned wire_of(ProtobufCType t)
 static dsp_status spend(scan *s, uint64_t n, size_t at)
 {
     s->size += n;
-    if (s->size > s->budget)
-        return dsp_fail(s->err, DSP_E_LIMIT, "ONNX bytes: byte %zu: parsing would take more than %ju bytes of memory", at, (uintmax_t)s->budget);
+    if (s->size > s->budget || s->size + s->passing > s->on_the_way)
+        return dsp_fail(s->err, DSP_E_LIMIT, "ONNX bytes: byte %zu: parsing would take more than %ju bytes of memory", at,
+                        (uintmax_t)(s->size > s->budget ? s->budget : s->on_the_way));
     return DSP_OK;
 }
 
@@ -73,11 +75,29 @@ static dsp_status scan_text(scan *s, size_t at, size_t len, const char *field)
     return DSP_OK;
 }
 
+/* The parser lists the fields of a message, 40 bytes each in slabs that double, before it goes into any of them. */
+static uint64_t field_list_bytes(const scan *s, size_t at, size_t end)
+{
+    uint64_t n = 0, tag, v;
+    while (at < end && varint(s, &at, end, &tag)) {
+        n++;
+        switch (tag & 7) {
+        case WIRE_VARINT: at = varint(s, &at, end, &v) ? at : end; break;
+        case WIRE_64: at = end - at >= 8 ? at + 8 : end; break;
+        case WIRE_32: at = end - at >= 4 ? at + 4 : end; break;
+        default: at = varint(s, &at, end, &v) && v <= end - at ? at + (size_t)v : end; break;
+        }
+    }
+    return n <= 16 ? 0 : 80 * n; /* the first 16 are on the stack */
+}
+
 static dsp_status scan_message(scan *s, size_t at, size_t end, const ProtobufCMessageDescriptor *d, unsigned depth)
 {
     if (depth > DSP_WIRE_MAX_DEPTH)
         return dsp_fail(s->err, DSP_E_LIMIT, "ONNX bytes: byte %zu: messages nested more than %d deep", at, DSP_WIRE_MAX_DEPTH);
-    dsp_status r = spend(s, d->sizeof_message + 16, at);
+    const uint64_t list = field_list_bytes(s, at, end);
+    s->passing += list;
+    dsp_status r = spend(s, d->sizeof_message + 24, at);
     while (r == DSP_OK && at < end) {
         const size_t start = at;
         uint64_t     tag, v = 0;
@@ -100,7 +120,7 @@ static dsp_status scan_message(scan *s, size_t at, size_t end, const ProtobufCMe
                             d->short_name, name, end - at);
         const size_t len = wire == WIRE_LEN ? (size_t)v : 0;
         if (!f) {
-            r = spend(s, 48 + (wire == WIRE_LEN ? len : 10), at);
+            r = spend(s, 64 + (wire == WIRE_LEN ? (uint64_t)len : 10), at);
         } else if (wire == WIRE_LEN && wire_of(f->type) != WIRE_LEN && f->label == PROTOBUF_C_LABEL_REPEATED) {
             r = scan_packed(s, at, at + len, wire_of(f->type), name);
         } else if (wire != wire_of(f->type)) {
@@ -111,16 +131,17 @@ static dsp_status scan_message(scan *s, size_t at, size_t end, const ProtobufCMe
         } else {
             if (f->type == PROTOBUF_C_TYPE_STRING)
                 r = scan_text(s, at, len, name);
-            if (r == DSP_OK)
-                r = spend(s, 16 + len, at);
+            if (r == DSP_OK) /* a string or bytes: its place, its bytes, the allocator's share; a number: its place */
+                r = spend(s, wire == WIRE_LEN ? 40 + (uint64_t)len : 8, at);
         }
         at += len;
     }
+    s->passing -= list;
     return r;
 }
 
 dsp_status dsp_wire_check(const uint8_t *p, size_t n, const ProtobufCMessageDescriptor *d, dsp_err *err)
 {
-    scan s = {.p = p, .budget = ((uint64_t)64 << 20) + 32 * (uint64_t)n, .err = err};
+    scan s = {.p = p, .budget = ((uint64_t)24 << 20) + (uint64_t)n / 4 * 5, .on_the_way = ((uint64_t)40 << 20) + 2 * (uint64_t)n, .err = err};
     return scan_message(&s, 0, n, d, 1);
 }

@@ -124,6 +124,8 @@ static dsp_status open_session(dsp_model *m, dsp_seg *s, dsp_pipe *p, dsp_err *e
         if (!dsp_digest_eq(&d, &m->slices->segment_digest[s->index]))
             r = dsp_fail(err, DSP_E_FORMAT, "%s: changed since the model was sliced; slice it again", path);
     }
+    if (r == DSP_OK)
+        r = dsp_slices_check_data(m->slices, s->index, err);
     if (r == DSP_OK && !(dir = dsp_path_dir(path)))
         r = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     if (r == DSP_OK)

@@ -41,7 +41,7 @@ typedef struct {
     bool        save_default;     /* <model folder>/analysis/model_metadata.json */
     const dsp_dim_bind *binds;  size_t n_binds;
     const char *cuts;             /* "3,5,9" node indices, "none"; NULL: the default cut set */
-    uint64_t    max_params, max_macs; /* merge neighbours of the default set up to these sums; 0: leave as they are */
+    uint64_t    max_params, max_macs, max_segment_memory; /* merge neighbours of the default set up to these sums (dsp_plan_group); 0: no such limit */
     bool        force;
 } dsp_slice_args;
 DSP_MUST_USE dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report, dsp_err *err);

@@ -2,8 +2,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "onnx/meta.h"
 #include "pipeline/json.h"
+#include "pipeline/lock.h"
 #include "pipeline/paths.h"
 #include "pipeline/pipeline.h"
 
@@ -40,29 +43,55 @@ static dsp_status parse_cuts(uint32_t **cuts, size_t *n, const char *text, dsp_e
     }
 }
 
-/* Leaves out cuts of the default set while neighbours together stay below the limits. */
-static dsp_status merge(dsp_plan **plan, const dsp_graph *g, const dsp_slice_args *a, dsp_err *err)
+/* Whether dir holds this very slicing, compiled or not: every segment file is what would be written now, and metadata.json says so. Where weights
+ * lie beside the segments they are written again instead. */
+static bool is_current(dsp_plan *plan, const char *dir, const char *file)
 {
-    uint32_t *cuts = DSP_NEW_N(uint32_t, (*plan)->n_segments);
-    size_t    n = 0;
-    uint64_t  params = 0, macs = 0;
-    if (!cuts)
-        return dsp_fail(err, DSP_E_NOMEM, "no memory for the cut list");
-    for (uint32_t i = 0; i < (*plan)->n_segments; i++) {
-        const dsp_segment_plan *s = &(*plan)->segments[i];
-        const bool fits = (!a->max_params || params + s->params <= a->max_params) && (!a->max_macs || macs + s->macs <= a->max_macs);
-        if (i && !fits) {
-            cuts[n++] = s->first;
-            params = macs = 0;
-        }
-        params += s->params;
-        macs += s->macs;
+    char   *path = dsp_path_join(dir, "metadata.json"), *model = dsp_path_relative(dir, file);
+    json_t *old = NULL, *now = NULL, *o;
+    size_t  i;
+    bool    same = path && model && dsp_json_load(&old, path, NULL) == DSP_OK;
+    for (uint32_t k = 0; same && k < plan->n_segments; k++) {
+        uint8_t *want = NULL, *have = NULL;
+        size_t   n = 0, m = 0;
+        char    *seg = dsp_path_join(dir, plan->segments[k].path);
+        same = seg && dsp_segment_bytes(&want, &n, plan, k, NULL) == DSP_OK && dsp_file_read(&have, &m, seg, n, NULL) == DSP_OK && n == m && memcmp(want, have, n) == 0;
+        if (same)
+            plan->segments[k].sha256 = dsp_sha256(want, n);
+        dsp_free(want);
+        dsp_free(have);
+        dsp_free(seg);
     }
-    dsp_plan_free(*plan);
-    *plan = NULL;
-    const dsp_status r = dsp_plan_make(plan, g, cuts, n, false, err);
-    dsp_free(cuts);
-    return r;
+    if (same) {
+        now = dsp_meta_slices(plan, model);
+        json_object_del(old, "compilation");
+        json_array_foreach(json_object_get(old, "segments"), i, o)
+            json_object_del(o, "compilation");
+        same = json_equal(old, now);
+    }
+    json_decref(old);
+    json_decref(now);
+    dsp_free(model);
+    dsp_free(path);
+    return same;
+}
+
+/* Under the folder's lock. Segments that no metadata.json lists are a killed slicing's when its lock is still there. */
+static dsp_status write_slices(dsp_plan *plan, const char *dir, const char *file, bool force, bool *current, dsp_err *err)
+{
+    dsp_lock   lock;
+    const bool was_there = dsp_dir_exists(dir);
+    dsp_status s = dsp_mkdirs(dir, err);
+    if (s != DSP_OK || (s = dsp_lock_take(&lock, dir, "slice", DSP_LOCK_WRITE, err)) != DSP_OK)
+        return s;
+    dsp_sweep_temporaries(dir, NULL, 2);
+    *current = !force && is_current(plan, dir, file);
+    if (!*current)
+        s = dsp_plan_write(plan, dir, file, force || strcmp(lock.left, "slice") == 0, err);
+    dsp_lock_release(&lock);
+    if (s != DSP_OK && !was_there)
+        rmdir(dir);
+    return s;
 }
 
 dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report, dsp_err *err)
@@ -73,8 +102,14 @@ dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report,
     dsp_graph *g = NULL;
     dsp_plan  *plan = NULL;
     dsp_ort   *ort;
+    dsp_lock   lock = DSP_LOCK_NONE;   /* of the analysis' folder */
+    bool       current = false;
     dsp_status s;
     *report = NULL;
+    const dsp_plan_limits limits = {.max_params = a->max_params, .max_macs = a->max_macs, .max_memory_bytes = a->max_segment_memory};
+    const bool            group = a->max_params || a->max_macs || a->max_segment_memory;
+    if (a->cuts && group)
+        return dsp_fail(err, DSP_E_ARG, "--cuts says where segments start: it goes without --max-params, --max-macs and --max-segment-memory");
     if (a->cuts && (s = parse_cuts(&cuts, &n_cuts, a->cuts, err)) != DSP_OK)
         goto done;
     if ((s = dsp_find_model(&file, &dir, a->model, err)) != DSP_OK)
@@ -91,13 +126,17 @@ dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report,
     if ((s = dsp_graph_load(&g, file, a->binds, a->n_binds, err)) != DSP_OK || (s = dsp_pipe_ort(&ort, p, err)) != DSP_OK ||
         (s = dsp_graph_infer(g, ort, err)) != DSP_OK || (s = dsp_plan_make(&plan, g, cuts, n_cuts, a->cuts == NULL, err)) != DSP_OK)
         goto done;
-    if (!a->cuts && (a->max_params || a->max_macs) && (s = merge(&plan, g, a, err)) != DSP_OK)
+    if (group && (s = dsp_plan_group(&plan, &limits, err)) != DSP_OK)
         goto done;
-    if ((s = dsp_plan_write(plan, out, file, a->force, err)) != DSP_OK)
+    if ((s = write_slices(plan, out, file, a->force, &current, err)) != DSP_OK)
         goto done;
     if (save) {
         char *folder = dsp_path_dir(save);
         s = folder ? dsp_mkdirs(folder, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+        if (s == DSP_OK)
+            s = dsp_lock_take(&lock, folder, "slice", DSP_LOCK_WAIT, err);
+        if (s == DSP_OK)
+            dsp_sweep_temporaries(folder, dsp_path_base(save), 0);
         dsp_free(folder);
         if (s != DSP_OK || (s = dsp_analysis_write(g, plan, save, err)) != DSP_OK)
             goto done;
@@ -115,6 +154,7 @@ dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report,
         dsp_json_put(o, "nodes", json_integer((json_int_t)(q->last - q->first)));
         dsp_json_put(o, "parameters", json_integer((json_int_t)q->params));
         dsp_json_put(o, "macs", json_integer((json_int_t)q->macs));
+        dsp_json_put(o, "memory_bytes", json_integer((json_int_t)q->memory_bytes));
         dsp_json_put(o, "inputs", in);
         dsp_json_put(o, "outputs", ou);
         json_array_append_new(list, o);
@@ -124,6 +164,7 @@ dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report,
     dsp_json_put(r, "model", json_string(file));
     dsp_json_put(r, "model_sha256", dsp_json_hex(&g->digest));
     dsp_json_put(r, "slices_dir", json_string(out));
+    dsp_json_put(r, "up_to_date", json_boolean(current));
     if (save)
         dsp_json_put(r, "analysis", json_string(save));
     dsp_json_put(r, "parameters", json_integer((json_int_t)params));
@@ -131,6 +172,7 @@ dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report,
     dsp_json_put(r, "opset", json_integer((json_int_t)g->opset));
     dsp_json_put(r, "segments", list);
 done:
+    dsp_lock_release(&lock);
     dsp_plan_free(plan);
     dsp_graph_free(g);
     dsp_free(cuts);

@@ -1,5 +1,5 @@
 /* The models of the test data: every one loads, has its shapes, and computes the same bytes in slices as whole. */
-#include "make.h"
+#include "checker.h"
 
 #include <dirent.h>
 #include <jansson.h>
@@ -37,45 +37,10 @@ static dsp_array *read_inputs(const dsp_graph *g, const char *path)
     return in;
 }
 
-static void run_sliced(const dsp_plan *p, const dsp_slices *files, dsp_array *store)
-{
-    const dsp_graph *g = p->g;
-    dsp_err          err;
-    for (uint32_t k = 0; k < p->n_segments; k++) {
-        const dsp_segment_plan *s = &p->segments[k];
-        dsp_session            *session;
-        const char            **in = DSP_NEW_N(const char *, s->n_in), **out = DSP_NEW_N(const char *, s->n_out);
-        dsp_array              *in_data = DSP_NEW_N(dsp_array, s->n_in), *out_data = DSP_NEW_N(dsp_array, s->n_out);
-        assert_true(in && out && in_data && out_data);
-        for (uint32_t i = 0; i < s->n_in; i++) {
-            in[i] = g->values[s->in[i]].name;
-            in_data[i] = store[s->in[i]];
-            assert_non_null(in_data[i].data); /* made before */
-        }
-        for (uint32_t i = 0; i < s->n_out; i++)
-            out[i] = g->values[s->out[i]].name;
-        if (dsp_session_create_file(&session, ort, files->segment_path[k], 1, 0, &err) != DSP_OK ||
-            dsp_session_run(session, in, in_data, s->n_in, out, out_data, s->n_out, &err) != DSP_OK)
-            fail_msg("segment %u: %s", k, err.msg);
-        for (uint32_t i = 0; i < s->n_out; i++) {
-            const dsp_value *v = &g->values[s->out[i]];
-            assert_int_equal(out_data[i].dtype, v->dtype);
-            assert_int_equal(out_data[i].rank, v->rank);
-            assert_memory_equal(out_data[i].dims, v->dims, (size_t)v->rank * sizeof *v->dims); /* as inferred */
-            store[s->out[i]] = out_data[i];
-        }
-        dsp_session_free(session);
-        dsp_free(in);
-        dsp_free(out);
-        dsp_free(in_data);
-        dsp_free(out_data);
-    }
-}
-
-static void one_model(const char *name)
+static void one_model(const char *name, const char *tmp, const check_list *list)
 {
     char       *model_dir = in_dir(data_dir, name), *model = in_dir(model_dir, "model.onnx"), *input = in_dir(model_dir, "input.json");
-    char       *tmp = temp_dir(), *slices_dir = in_dir(tmp, "slices");
+    char       *slices_dir = in_dir(tmp, name);
     dsp_graph  *g, *g2;
     dsp_plan   *p, *p2;
     dsp_slices *s;
@@ -120,7 +85,8 @@ static void one_model(const char *name)
         dsp_session_run(session, in_names, in, g->n_inputs, out_names, whole, g->n_outputs, &err) != DSP_OK ||
         dsp_graph_run(g, ort, in, g->outputs, g->n_outputs, mine, &err) != DSP_OK)
         fail_msg("%s: %s", name, err.msg);
-    run_sliced(p, s, store);
+    run_sliced(p, s, ort, store);
+    assert_int_equal(check_add(list, model, p, s), 0);
     for (uint32_t i = 0; i < g->n_outputs; i++) {
         const dsp_array *sliced = &store[g->outputs[i]];
         if (sliced->bytes != whole[i].bytes || memcmp(sliced->data, whole[i].data, sliced->bytes) != 0)
@@ -151,7 +117,6 @@ static void one_model(const char *name)
     dsp_free(model_dir);
     dsp_free(model);
     dsp_free(input);
-    rm_dir(tmp);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
@@ -179,10 +144,14 @@ static void sliced_is_whole(void **state)
     closedir(d);
     assert_true(n > 0);
     qsort(names, n, sizeof *names, by_name);
+    char      *tmp = temp_dir();
+    check_list list = check_open(tmp);
     for (size_t i = 0; i < n; i++) {
-        one_model(names[i]);
+        one_model(names[i], tmp, &list);
         dsp_free(names[i]);
     }
+    check_run(&list);
+    rm_dir(tmp);
     dsp_free(models);
 }
 
