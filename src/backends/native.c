@@ -46,6 +46,11 @@ static dsp_status native_load(dsp_slice **out, const uint8_t *vk, size_t len, ds
     s = dsp_key_read(&n->key, vk, len, err);
     if (s == DSP_OK)
         s = dsp_derive(&n->D, n->key, err);
+    if (s == DSP_OK && (s = dsp_key_check(n->D, err)) == DSP_E_REJECTED) { /* executor and prover rely on V1 */
+        s = DSP_E_FORMAT;
+        if (err)
+            err->code = s;
+    }
     if (s != DSP_OK)
         goto done;
     const dsp_key *key = n->key;

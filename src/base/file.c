@@ -14,7 +14,7 @@ dsp_status dsp_file_read(uint8_t **data, size_t *len, const char *path, size_t m
 {
     *data = NULL;
     *len = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR
                    ? dsp_fail(err, DSP_E_MISSING, "%s: no such file", path)

@@ -444,8 +444,10 @@ static dsp_status take_inputs(const run *r, const int64_t *const *inputs)
         }
         for (size_t j = 0; j < n && honest(r) && s == DSP_OK; j++)
             if (inputs[i][j] < t->lo || inputs[i][j] > t->hi)
-                s = dsp_fail(r->err, DSP_E_RANGE, "tensor '%.80s', cell %zu: %lld to %lld expected, %lld found", t->name, j, (long long)t->lo,
-                             (long long)t->hi, (long long)inputs[i][j]);
+                s = t->role == DSP_ROLE_PUB ? dsp_fail(r->err, DSP_E_RANGE, "tensor '%.80s', cell %zu: %lld to %lld expected, %lld found", t->name, j,
+                                                       (long long)t->lo, (long long)t->hi, (long long)inputs[i][j])
+                                            : dsp_fail(r->err, DSP_E_RANGE, "boundary '%.80s', cell %zu: %lld to %lld expected", t->name, j,
+                                                       (long long)t->lo, (long long)t->hi);
         if (s != DSP_OK)
             break;
         int64_t *v = DSP_ARENA_RAW(r->w->arena, int64_t, n);

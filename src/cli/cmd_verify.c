@@ -32,7 +32,8 @@ static void print_table(cli *c, const json_t *r)
                  json_object_get(o, "prove_seconds") ? cli_seconds(a, dsp_json_num(o, "prove_seconds")) : "-", cli_seconds(b, dsp_json_num(o, "verify_seconds")),
                  cli_bytes(d, dsp_json_num(o, "proof_bytes")), json_is_true(json_object_get(o, "verified")) ? "verified" : "");
     json_array_foreach(json_object_get(r, "unproved"), i, o)
-        cli_text(c, "%-8ju unproved: %s", (uintmax_t)dsp_json_u64(o, "segment"), dsp_json_str(o, "reason"));
+        cli_text(c, "%-8ju unproved: %s%s%s%s", (uintmax_t)dsp_json_u64(o, "segment"), dsp_json_str(o, "reason"),
+                 *dsp_json_str(o, "model_reason") ? " (by the model: " : "", dsp_json_str(o, "model_reason"), *dsp_json_str(o, "model_reason") ? ")" : "");
 }
 
 static void print(cli *c, const json_t *r)
@@ -47,13 +48,17 @@ static void print(cli *c, const json_t *r)
         print_tensor(c, "output", o);
     json_array_foreach(json_object_get(r, "public_boundaries"), i, o)
         cli_text(c, "public boundary %s", json_string_value(o));
-    cli_text(c, "record %s, %ju bits, coarsest step %g", dsp_json_str(r, "record_sha256"), (uintmax_t)dsp_json_u64(r, "precision_bits"),
-             dsp_json_num(r, "coarsest_step"));
+    cli_text(c, "record %s, %ju bits, coarsest step %g (%s), narrowest range %g (%s)", dsp_json_str(r, "record_sha256"),
+             (uintmax_t)dsp_json_u64(r, "precision_bits"), dsp_json_num(r, "coarsest_step"), dsp_json_str(r, "coarsest_tensor"),
+             dsp_json_num(r, "narrowest_range"), dsp_json_str(r, "narrowest_tensor"));
     cli_text(c, "model id %s", dsp_json_str(r, "model_id"));
-    cli_text(c, "coverage: %ju of %ju segments (%.1f %%), %.1f %% of multiply-accumulates", (uintmax_t)dsp_json_u64(k, "segments"),
-             (uintmax_t)dsp_json_u64(k, "of_segments"), dsp_json_num(k, "segments_percent"), dsp_json_num(k, "macs_percent"));
+    cli_text(c, "coverage: %ju of %ju segments (%.1f %%), %.1f %% of multiply-accumulates%s", (uintmax_t)dsp_json_u64(k, "segments"),
+             (uintmax_t)dsp_json_u64(k, "of_segments"), dsp_json_num(k, "segments_percent"), dsp_json_num(k, "macs_percent"),
+             json_array_size(json_object_get(r, "unproved")) && !json_is_true(json_object_get(k, "macs_checked")) ? ", as the statement has it" : "");
     if (strcmp(dsp_json_str(r, "model_checked"), "no") == 0)
         cli_text(c, "the keys were not checked against a model: give --model FILE or --model-id HEX");
+    else if (!json_is_true(json_object_get(r, "model_id_checked")))
+        cli_text(c, "scales and ranges are those of the run's record: --model-id HEX pins them too");
 }
 
 dsp_status step_verify(cli *c, const dsp_verify_args *a, json_t **report, dsp_err *err)

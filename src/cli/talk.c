@@ -8,18 +8,52 @@
 
 static const char *const red = "\033[31m", *const green = "\033[32m", *const yellow = "\033[33m", *const cyan = "\033[36m", *const plain = "\033[0m";
 
+/* Names and reasons may come from anyone: control characters become '?'. Line breaks stay where lines is set, and at the start. */
+static void put_clean(FILE *f, const char *s, bool lines)
+{
+    bool start = true;
+    for (; *s; s++) {
+        const unsigned char c = (unsigned char)*s, next = (unsigned char)s[1];
+        if (c == 0xc2 && next >= 0x80 && next < 0xa0) { /* U+0080 to U+009F */
+            fputc('?', f);
+            s++;
+        } else {
+            fputc((c < 0x20 && c != '\t' && !(c == '\n' && (lines || start))) || c == 0x7f ? '?' : c, f);
+        }
+        start = start && c == '\n';
+    }
+}
+
+static void put_format(FILE *f, const char *fmt, va_list ap)
+{
+    char    text[2048], *all = text;
+    va_list again;
+    va_copy(again, ap);
+    const int n = vsnprintf(text, sizeof text, fmt, ap);
+    if (n >= (int)sizeof text && (all = dsp_calloc((size_t)n + 1, 1)) != NULL)
+        vsnprintf(all, (size_t)n + 1, fmt, again);
+    va_end(again);
+    put_clean(f, all ? all : text, strchr(fmt, '\n') != NULL);
+    if (all != text)
+        dsp_free(all);
+}
+
 void cli_say(void *arg, dsp_say level, const char *text)
 {
     cli *c = arg;
     if ((int)level < c->level || (c->quiet && level < DSP_SAY_ERROR))
         return;
     const char *colour = level == DSP_SAY_ERROR ? red : level == DSP_SAY_WARNING ? yellow : cyan;
-    fprintf(stderr, "%s%s%s%s\n", c->colour_err ? colour : "", level == DSP_SAY_WARNING ? "warning: " : "", text, c->colour_err ? plain : "");
+    fprintf(stderr, "%s%s", c->colour_err ? colour : "", level == DSP_SAY_WARNING ? "warning: " : "");
+    put_clean(stderr, text, false);
+    fprintf(stderr, "%s\n", c->colour_err ? plain : "");
 }
 
 static void error_line(cli *c, const char *text)
 {
-    fprintf(stderr, "%sdsperse%s%s: %s%s\n", c->colour_err ? red : "", c->cmd ? " " : "", c->cmd ? c->cmd->name : "", text, c->colour_err ? plain : "");
+    fprintf(stderr, "%sdsperse%s%s: ", c->colour_err ? red : "", c->cmd ? " " : "", c->cmd ? c->cmd->name : "");
+    put_clean(stderr, text, false);
+    fprintf(stderr, "%s\n", c->colour_err ? plain : "");
 }
 
 int cli_usage(cli *c, const char *fmt, ...)
@@ -73,7 +107,7 @@ void cli_text(cli *c, const char *fmt, ...)
     if (c->json || c->quiet)
         return;
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    put_format(stdout, fmt, ap);
     va_end(ap);
     putchar('\n');
 }
@@ -85,7 +119,7 @@ void cli_verdict(cli *c, bool good, const char *fmt, ...)
         return;
     printf("%s%s", c->colour_out ? (good ? green : red) : "", good ? "\xe2\x9c\x93 " : "\xe2\x9c\x97 ");
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    put_format(stdout, fmt, ap);
     va_end(ap);
     printf("%s\n", c->colour_out ? plain : "");
 }

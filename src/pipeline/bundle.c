@@ -18,6 +18,30 @@ static dsp_status is_empty(bool *empty, const char *dir, dsp_err *err)
     return DSP_OK;
 }
 
+/* A folder with a prover's own files is no place for a bundle, whatever --force says. */
+static dsp_status refuse_private(const char *dir, dsp_err *err)
+{
+    static const char *const own[] = {"secret", "ledger.bin", "boundaries"};
+    DIR       *d = opendir(dir);
+    dsp_status s = DSP_OK;
+    for (struct dirent *e; d && s == DSP_OK && (e = readdir(d)) != NULL;) {
+        for (size_t i = 0; i < sizeof own / sizeof *own && s == DSP_OK; i++)
+            if (strcmp(e->d_name, own[i]) == 0)
+                s = dsp_fail(err, DSP_E_IO, "%s: holds \"%s\" of a run; choose another folder", dir, own[i]);
+        if (s != DSP_OK || strncmp(e->d_name, "segment_", 8) != 0)
+            continue;
+        char *witness = dsp_path_cat(dir, e->d_name, "witness.bin", (const char *)NULL);
+        if (!witness)
+            s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+        else if (dsp_file_exists(witness))
+            s = dsp_fail(err, DSP_E_IO, "%s: belongs to a run; choose another folder", witness);
+        dsp_free(witness);
+    }
+    if (d)
+        closedir(d);
+    return s;
+}
+
 static dsp_status copy(const char *from_dir, const char *to_dir, const char *name, uint64_t *bytes, dsp_err *err)
 {
     uint8_t   *p = NULL;
@@ -54,6 +78,8 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
         s = dsp_fail(err, DSP_E_IO, "%s: not empty; --force writes into it all the same", a->out);
         goto done;
     }
+    if ((s = refuse_private(a->out, err)) != DSP_OK)
+        goto done;
     /* Everything is there before anything is written. */
     for (uint32_t i = 0; i < st->n_slices && s == DSP_OK; i++) {
         char *proof = dsp_segment_file(place.dir, st->slices[i].index, "proof.bin");
@@ -79,7 +105,10 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
         s = copy(place.dir, a->out, "statement.bin", &bytes, err);
     if (s != DSP_OK)
         goto done;
-    json_t *r = *report = dsp_json_head(), *pub = json_array(), *un = json_array();
+    json_t  *r = *report = dsp_json_head(), *pub = json_array(), *un = json_array();
+    uint64_t macs = 0;
+    for (uint32_t i = 0; i < st->n_slices; i++)
+        macs += st->slices[i].macs;
     for (uint32_t i = 0; i < st->n_pubs; i++)
         json_array_append_new(pub, json_string(st->pubs[i].name));
     for (uint32_t i = 0; i < st->n_unproved; i++)
@@ -91,6 +120,7 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
     dsp_json_put(r, "segments", json_integer(st->n_slices));
     dsp_json_put(r, "public_tensors", pub);
     dsp_json_put(r, "unproved", un);
+    dsp_json_put(r, "coverage", dsp_coverage(st, st->n_slices, macs));
 done:
     dsp_statement_free(st);
     dsp_free(place.dir);

@@ -428,6 +428,12 @@ dsp_status dsp_pipe_prove(dsp_pipe *p, const dsp_prove_run_args *a, json_t **rep
     }
     if ((s = dsp_json_load(&pr.result, pr.result_path, err)) != DSP_OK)
         goto done;
+    /* Another version may lay out or draw something otherwise: under one secret that would open new columns. */
+    if (strcmp(dsp_json_str(pr.result, "tool_version"), DSP_VERSION) != 0) {
+        s = dsp_fail(err, DSP_E_UNSUPPORTED, "%s: made by version %s of the program, this is %s; make a new run", pr.dir, dsp_json_str(pr.result, "tool_version"),
+                     DSP_VERSION);
+        goto done;
+    }
     if (dsp_json_u64(json_object_get(pr.result, "execution_chain"), "witness_slices") == 0) {
         s = dsp_fail(err, DSP_E_MISSING, "%s: no segment of this run was compiled, so there is nothing to prove", pr.dir);
         goto done;

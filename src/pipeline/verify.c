@@ -19,7 +19,10 @@ typedef struct {
     dsp_record            *record;
     dsp_slice_bytes       *in;
     uint64_t              *ns;
-    bool                  *selected;
+    bool                  *selected;   /* per slice; NULL: all */
+    const char           **reason;     /* per unproved segment: what the model says, where it was asked */
+    bool                   macs_checked;
+    dsp_arena             *arena;
     dsp_verdict            verdict;
     json_t                *r;
 } verifier;
@@ -34,8 +37,9 @@ static dsp_status load(verifier *v, dsp_err *err)
         return s;
     v->in = DSP_NEW_N(dsp_slice_bytes, v->st->n_slices);
     v->ns = DSP_NEW_N(uint64_t, v->st->n_slices);
+    v->reason = DSP_ARENA_N(v->arena, const char *, v->st->n_unproved);
     path = dsp_path_join(v->place.dir, "quantization.json");
-    if (!v->in || !v->ns || !path) {
+    if (!v->in || !v->ns || !path || !v->reason) {
         s = dsp_fail(err, DSP_E_NOMEM, "no memory for the proofs");
         goto done;
     }
@@ -85,32 +89,50 @@ static dsp_status unreadable_key(verifier *v, dsp_status s, dsp_err *err)
     return s;
 }
 
-/* Only the named slices, each on its own: no statement about the chain. */
-static dsp_status verify_some(verifier *v, dsp_err *err)
+/* Names and number of segments: the keys' names carry the numbers of the proved ones and the record the cuts, so that with keys
+ * and record the list of what is not proved is fixed too. */
+static dsp_status check_list(verifier *v, dsp_err *err)
 {
-    const dsp_backend *be = dsp_backend_native();
-    dsp_status         s = DSP_OK;
-    for (uint32_t i = 0; i < v->st->n_slices && s == DSP_OK; i++) {
-        dsp_slice *sl = NULL;
-        if (!v->selected[v->st->slices[i].index])
-            continue;
-        v->verdict.slice = i;
-        const uint64_t t0 = dsp_clock_ns();
-        s = be->load(&sl, v->in[i].key, v->in[i].key_len, err);
-        if (s != DSP_OK)
-            return dsp_context(err, s == DSP_E_LIMIT ? DSP_E_FORMAT : s, "segment_%u/vk.bin", v->st->slices[i].index);
-        if (!dsp_digest_eq(&sl->digest, &v->st->slices[i].key)) {
+    const dsp_statement *st = v->st;
+    const size_t         n = (size_t)st->n_slices + st->n_unproved;
+    for (size_t i = 0; i < n; i++) {
+        const bool     proved = i < st->n_slices;
+        const char    *name = proved ? st->slices[i].name : st->unproved[i - st->n_slices].name;
+        const uint32_t index = proved ? st->slices[i].index : st->unproved[i - st->n_slices].index;
+        char           want[24];
+        snprintf(want, sizeof want, "segment_%u", index);
+        if (strcmp(name, want) != 0) {
             v->verdict.check = DSP_R1;
-            s = dsp_fail(err, DSP_E_REJECTED, "R1 run: the key of segment_%u is not the one that the statement lists", v->st->slices[i].index);
-        } else if (!v->in[i].proof) {
-            v->verdict.check = DSP_R1;
-            s = dsp_fail(err, DSP_E_REJECTED, "R1 run: the proof of segment_%u is missing", v->st->slices[i].index);
-        } else {
-            s = be->verify(sl, v->st, v->in[i].proof, v->in[i].proof_len, &v->verdict.check, err);
+            return dsp_fail(err, DSP_E_REJECTED, "R1 run: segment %u is called '%.80s'", index, name);
         }
-        v->ns[i] = dsp_clock_ns() - t0;
-        be->free(sl);
     }
+    if (n != v->record->n_cuts + 1) {
+        v->verdict.check = DSP_R1;
+        return dsp_fail(err, DSP_E_REJECTED, "R1 run: the statement lists %zu segments, the record cuts the model into %zu", n, v->record->n_cuts + 1);
+    }
+    return DSP_OK;
+}
+
+/* Which slices --layers means. A named segment without a proof is a rejection. */
+static dsp_status select_slices(verifier *v, dsp_err *err)
+{
+    const dsp_statement *st = v->st;
+    const uint32_t       n = st->n_slices + st->n_unproved;
+    bool                *flags = DSP_NEW_N(bool, n);
+    dsp_status           s = DSP_OK;
+    v->selected = DSP_NEW_N(bool, st->n_slices);
+    if (!flags || !v->selected)
+        s = dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", n);
+    if (s == DSP_OK)
+        s = dsp_layers_parse(flags, n, v->a->layers, err);
+    for (uint32_t i = 0; i < st->n_slices && s == DSP_OK; i++)
+        v->selected[i] = st->slices[i].index < n && flags[st->slices[i].index];
+    for (uint32_t i = 0; i < st->n_unproved && s == DSP_OK; i++)
+        if (st->unproved[i].index < n && flags[st->unproved[i].index]) {
+            v->verdict.check = DSP_R1;
+            s = dsp_fail(err, DSP_E_REJECTED, "R1 run: segment_%u is not proved: %s", st->unproved[i].index, st->unproved[i].reason);
+        }
+    dsp_free(flags);
     return s;
 }
 
@@ -131,6 +153,28 @@ static dsp_status match_keys(verifier *v, const dsp_circuits *c, dsp_err *err)
         return dsp_fail(err, DSP_E_REJECTED, "model: %u slices are proved, the model gives %u keys", v->st->n_slices, at);
     if (!dsp_digest_eq(&c->model_id, &v->st->model_id))
         return dsp_fail(err, DSP_E_REJECTED, "model: the model id is another one");
+    for (uint32_t i = 0; i < v->st->n_unproved; i++) {
+        const uint32_t k = v->st->unproved[i].index;
+        if (k >= c->n_segments || c->segments[k].key)
+            return dsp_fail(err, DSP_E_REJECTED, "model: segment_%u is not one that the model leaves unproved", k);
+        v->reason[i] = dsp_arena_strdup(v->arena, c->segments[k].reason ? c->segments[k].reason : "");
+    }
+    return DSP_OK;
+}
+
+/* Multiply-accumulates as listed are those of the plan. Without inferred shapes a plan may know too few: *known says whether it was right. */
+static dsp_status match_macs(const verifier *v, const dsp_plan *plan, bool *known, dsp_err *err)
+{
+    *known = false;
+    for (uint32_t i = 0; i < v->st->n_slices + v->st->n_unproved; i++) {
+        const bool     proved = i < v->st->n_slices;
+        const uint32_t k = proved ? v->st->slices[i].index : v->st->unproved[i - v->st->n_slices].index;
+        const uint64_t macs = proved ? v->st->slices[i].macs : v->st->unproved[i - v->st->n_slices].macs;
+        if (k >= plan->n_segments || plan->segments[k].macs != macs)
+            return dsp_fail(err, DSP_E_REJECTED, "model: segment_%u is listed with %ju multiply-accumulates, the model has %ju", k, (uintmax_t)macs,
+                            (uintmax_t)(k < plan->n_segments ? plan->segments[k].macs : 0));
+    }
+    *known = true;
     return DSP_OK;
 }
 
@@ -157,8 +201,9 @@ static dsp_status match_names(verifier *v, const dsp_graph *g, dsp_arena *a, dsp
 }
 
 /* Derives the keys and compares. lowered: every slice of the statement could be derived at all. */
-static dsp_status derive(verifier *v, dsp_graph *g, const bool *prove, bool *lowered, dsp_err *err)
+static dsp_status derive(verifier *v, dsp_graph *g, const bool *prove, bool inferred, bool *lowered, dsp_err *err)
 {
+    dsp_err       other = {DSP_OK, ""};
     dsp_plan     *plan = NULL;
     dsp_circuits *c = NULL;
     dsp_status    s = dsp_plan_make(&plan, g, v->record->cuts, v->record->n_cuts, false, err);
@@ -179,13 +224,16 @@ static dsp_status derive(verifier *v, dsp_graph *g, const bool *prove, bool *low
         *lowered = *lowered && v->st->slices[i].index < c->n_segments && c->segments[v->st->slices[i].index].key;
     if ((s = match_keys(v, c, err)) == DSP_OK)
         s = match_names(v, g, c->arena, err);
+    if (s == DSP_OK && match_macs(v, plan, &v->macs_checked, &other) != DSP_OK && inferred)
+        s = dsp_fail(err, DSP_E_REJECTED, "%s", other.msg);
 done:
     dsp_circuits_free(c);
     dsp_plan_free(plan);
     return s;
 }
 
-/* The lowering computes every shape itself. Only where an operator's arguments are shape arithmetic does it need ONNX Runtime's folding. */
+/* The lowering computes every shape itself. Only where an operator's arguments are shape arithmetic does it need ONNX Runtime's
+ * folding; so do the multiply-accumulates of a model that declares no shapes. */
 static dsp_status check_model(verifier *v, dsp_err *err)
 {
     dsp_graph *g = NULL;
@@ -204,11 +252,11 @@ static dsp_status check_model(verifier *v, dsp_err *err)
     for (uint32_t i = 0; i < v->st->n_slices; i++)
         if (v->st->slices[i].index < n)
             prove[v->st->slices[i].index] = true;
-    s = derive(v, g, prove, &lowered, err);
-    if (s == DSP_OK || s == DSP_E_NOMEM)
+    s = derive(v, g, prove, false, &lowered, err);
+    if ((s == DSP_OK && v->macs_checked) || s == DSP_E_NOMEM)
         goto done;
     if (dsp_pipe_ort(&ort, v->p, &other) == DSP_OK && dsp_graph_infer(g, ort, &other) == DSP_OK)
-        s = derive(v, g, prove, &lowered, err);
+        s = derive(v, g, prove, true, &lowered, err);
     else if (!lowered)
         s = dsp_fail(err, DSP_E_UNAVAILABLE, "model: the keys cannot be derived without ONNX Runtime: %s", other.msg);
 done:
@@ -217,57 +265,85 @@ done:
     return s;
 }
 
-/* Public tensors of one use against a tensor file: every value rounds to the integer that was proved. */
+/* What a public tensor's integers mean, by the record and the scale that was proved. */
+static bool shown_as(dsp_qtensor *as, const verifier *v, const dsp_stmt_pub *p)
+{
+    const dsp_qtensor *q = dsp_record_find(v->record, p->name);
+    if (!q || dsp_cells(q->layout.dims) != dsp_cells(p->dims) || q->layout.rank > DSP_MAX_RANK || p->scale_bits < -128 || p->scale_bits > 128)
+        return false;
+    *as = *q;
+    as->scale_bits = (int32_t)p->scale_bits;
+    return true;
+}
+
+/* One tensor of the file against what was proved. An input must quantise to the very integers. An output may also be written as the
+ * float that the verifier shows, which has 24 bits where an accumulator may have more. */
+static dsp_status expect_one(const dsp_array *x, const dsp_qtensor *as, const dsp_stmt_pub *p, int use, dsp_err *err)
+{
+    const char *what = use == DSP_STMT_INPUT ? "input" : "output";
+    int64_t    *q = DSP_NEW_N(int64_t, x->count);
+    float      *want = DSP_NEW_N(float, x->count), *have = DSP_NEW_N(float, x->count);
+    uint64_t    clamped = 0;
+    dsp_err     why = {DSP_OK, ""};
+    dsp_status  s = q && want && have ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for the expected %s", what);
+    if (s != DSP_OK)
+        goto done;
+    if (dsp_quantise_saturating(q, &clamped, x, as, &why) != DSP_OK || (clamped && use == DSP_STMT_INPUT)) {
+        s = dsp_fail(err, DSP_E_REJECTED, "expected %s: \"%s\" differs from what was proved: %s", what, p->name, clamped ? "a value is outside its range" : why.msg);
+        goto done;
+    }
+    dsp_dequantise(want, q, as);
+    dsp_dequantise(have, p->cells, as);
+    for (size_t i = 0; i < x->count; i++) {
+        const double f = dsp_array_f64(x, i);
+        if (use == DSP_STMT_OUTPUT ? have[i] == (float)f || (!clamped && have[i] == want[i]) : have[i] == want[i])
+            continue;
+        s = dsp_fail(err, DSP_E_REJECTED, "expected %s: \"%s\" differs from what was proved at element %zu: %.9g expected, %.9g proved", what, p->name, i, f,
+                     (double)have[i]);
+        goto done;
+    }
+    if (use == DSP_STMT_INPUT && memcmp(q, p->cells, x->count * sizeof *q) != 0)
+        s = dsp_fail(err, DSP_E_REJECTED, "expected input: \"%s\" differs from what was proved", p->name);
+done:
+    dsp_free(q);
+    dsp_free(want);
+    dsp_free(have);
+    return s;
+}
+
+/* Public tensors of one use against a tensor file. */
 static dsp_status expect(verifier *v, const char *path, int use, dsp_err *err)
 {
     dsp_tensor_spec *spec = DSP_NEW_N(dsp_tensor_spec, v->st->n_pubs);
     dsp_array       *x = DSP_NEW_N(dsp_array, v->st->n_pubs);
-    const dsp_qtensor **q = DSP_NEW_N(const dsp_qtensor *, v->st->n_pubs);
+    dsp_qtensor     *as = DSP_NEW_N(dsp_qtensor, v->st->n_pubs);
     uint32_t        *pub = DSP_NEW_N(uint32_t, v->st->n_pubs), n = 0;
     const char      *what = use == DSP_STMT_INPUT ? "input" : "output";
-    dsp_status       s = spec && x && q && pub ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for %s", path);
+    dsp_status       s = spec && x && as && pub ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for %s", path);
     for (uint32_t i = 0; i < v->st->n_pubs && s == DSP_OK; i++) {
         if (!(v->st->pubs[i].use & use))
             continue;
-        q[n] = dsp_record_find(v->record, v->st->pubs[i].name);
-        if (!q[n] || dsp_cells(q[n]->layout.dims) != dsp_cells(v->st->pubs[i].dims) || q[n]->layout.rank > DSP_MAX_RANK) {
+        if (!shown_as(&as[n], v, &v->st->pubs[i])) {
             s = dsp_fail(err, DSP_E_REJECTED, "record: no layout for the %s \"%s\"", what, v->st->pubs[i].name);
             break;
         }
         spec[n].name = v->st->pubs[i].name;
         spec[n].dtype = DSP_DT_FLOAT;
-        spec[n].rank = q[n]->layout.rank;
-        memcpy(spec[n].dims, q[n]->layout.onnx_dims, sizeof spec[n].dims);
+        spec[n].rank = as[n].layout.rank;
+        memcpy(spec[n].dims, as[n].layout.onnx_dims, sizeof spec[n].dims);
         pub[n++] = i;
     }
     if (s == DSP_OK && n == 0)
         s = dsp_fail(err, DSP_E_REJECTED, "expected %s: no %s of the model is part of what is proved", what, what);
     if (s == DSP_OK)
         s = dsp_tensors_load(x, spec, n, path, use == DSP_STMT_OUTPUT, err);
-    for (uint32_t k = 0; k < n && s == DSP_OK; k++) {
-        const dsp_stmt_pub *p = &v->st->pubs[pub[k]];
-        dsp_qtensor         as = *q[k];
-        float              *f = DSP_NEW_N(float, x[k].count);
-        as.scale_bits = (int32_t)p->scale_bits;
-        if (!f) {
-            s = dsp_fail(err, DSP_E_NOMEM, "no memory for %s", path);
-            break;
-        }
-        dsp_dequantise(f, p->cells, &as);
-        const double half = ldexp(0.5, -as.scale_bits);
-        for (size_t i = 0; i < x[k].count && s == DSP_OK; i++) {
-            const double want = dsp_array_f64(&x[k], i);
-            if (!(fabs(want - f[i]) <= half * 1.0000001 + fabs(want) * 0x1p-23))
-                s = dsp_fail(err, DSP_E_REJECTED, "expected %s: \"%s\" differs from what was proved at element %zu: %.9g expected, %.9g proved", what,
-                             p->name, i, want, (double)f[i]);
-        }
-        dsp_free(f);
-    }
+    for (uint32_t k = 0; k < n && s == DSP_OK; k++)
+        s = expect_one(&x[k], &as[k], &v->st->pubs[pub[k]], use, err);
     for (uint32_t k = 0; x && k < n; k++)
         dsp_array_release(&x[k]);
     dsp_free(spec);
     dsp_free(x);
-    dsp_free(q);
+    dsp_free(as);
     dsp_free(pub);
     return s;
 }
@@ -301,22 +377,18 @@ static dsp_status check_meaning(verifier *v, dsp_err *err)
 
 static json_t *pub_json(const verifier *v, const dsp_stmt_pub *p)
 {
-    const dsp_qtensor *q = dsp_record_find(v->record, p->name);
-    const uint64_t     n = dsp_cells(p->dims);
-    const dsp_digest   d = dsp_cells_digest(p->cells, n);
-    json_t            *o = NULL;
-    if (q && dsp_cells(q->layout.dims) == n && q->layout.rank <= DSP_MAX_RANK) {
-        dsp_qtensor as = *q;
-        as.scale_bits = (int32_t)p->scale_bits;
-        float *f = DSP_NEW_N(float, (size_t)n);
-        if (f) {
-            dsp_dequantise(f, p->cells, &as);
-            dsp_array x = {.dtype = DSP_DT_FLOAT, .rank = q->layout.rank, .count = (size_t)n, .bytes = (size_t)n * 4, .data = f};
-            memcpy(x.dims, q->layout.onnx_dims, sizeof x.dims);
-            o = dsp_array_json(p->name, &x, n <= 65536);
-        }
-        dsp_free(f);
+    const uint64_t   n = dsp_cells(p->dims);
+    const dsp_digest d = dsp_cells_digest(p->cells, n);
+    json_t          *o = NULL;
+    dsp_qtensor      as;
+    float           *f = shown_as(&as, v, p) ? DSP_NEW_N(float, (size_t)n) : NULL;
+    if (f) {
+        dsp_dequantise(f, p->cells, &as);
+        dsp_array x = {.dtype = DSP_DT_FLOAT, .rank = as.layout.rank, .count = (size_t)n, .bytes = (size_t)n * 4, .data = f};
+        memcpy(x.dims, as.layout.onnx_dims, sizeof x.dims);
+        o = dsp_array_json(p->name, &x, n <= 65536);
     }
+    dsp_free(f);
     if (!o)
         o = json_pack("{s:s}", "name", p->name);
     dsp_json_put(o, "scale_bits", json_integer((json_int_t)p->scale_bits));
@@ -324,11 +396,34 @@ static json_t *pub_json(const verifier *v, const dsp_stmt_pub *p)
     return o;
 }
 
+/* What whoever made the record was free to choose: bits, the largest step and the narrowest range of a tensor. */
+static void report_record(verifier *v)
+{
+    const dsp_record  *q = v->record;
+    const dsp_qtensor *coarse = NULL, *narrow = NULL;
+    double             least = 0;
+    for (size_t i = 0; i < q->n_tensors; i++) {
+        const dsp_qtensor *t = &q->tensors[i];
+        const double       reach = ldexp(fmax(fabs((double)t->lo), fabs((double)t->hi)), -t->scale_bits);
+        coarse = !coarse || t->scale_bits < coarse->scale_bits ? t : coarse;
+        if (!narrow || reach < least) {
+            narrow = t;
+            least = reach;
+        }
+    }
+    dsp_json_put(v->r, "precision_bits", json_integer(q->precision));
+    if (!coarse)
+        return;
+    dsp_json_put(v->r, "coarsest_scale_bits", json_integer(coarse->scale_bits));
+    dsp_json_put(v->r, "coarsest_step", json_real(ldexp(1.0, -coarse->scale_bits)));
+    dsp_json_put(v->r, "coarsest_tensor", json_string(coarse->name));
+    dsp_json_put(v->r, "narrowest_range", json_real(least));
+    dsp_json_put(v->r, "narrowest_tensor", json_string(narrow->name));
+}
+
 static void report_statement(verifier *v)
 {
     json_t  *in = json_array(), *out = json_array(), *inner = json_array(), *un = json_array(), *r = v->r;
-    uint64_t macs = 0;
-    int32_t  coarsest = 0;
     for (uint32_t i = 0; i < v->st->n_pubs; i++) {
         const dsp_stmt_pub *p = &v->st->pubs[i];
         if (p->use & DSP_STMT_INPUT)
@@ -341,41 +436,47 @@ static void report_statement(verifier *v)
     for (uint32_t i = 0; i < v->st->n_unproved; i++)
         json_array_append_new(un, json_pack("{s:i,s:s,s:I}", "segment", (int)v->st->unproved[i].index, "reason", v->st->unproved[i].reason, "macs",
                                             (json_int_t)v->st->unproved[i].macs));
-    for (uint32_t i = 0; i < v->st->n_slices; i++)
-        macs += v->st->slices[i].macs;
-    for (size_t i = 0; i < v->record->n_tensors; i++)
-        coarsest = i == 0 || v->record->tensors[i].scale_bits < coarsest ? v->record->tensors[i].scale_bits : coarsest;
     dsp_json_put(r, "bundle", json_boolean(v->place.bundle));
     dsp_json_put(r, "run_dir", json_string(v->place.dir));
     dsp_json_put(r, "model_sha256", dsp_json_hex(&v->st->model));
     dsp_json_put(r, "model_id", dsp_json_hex(&v->st->model_id));
     dsp_json_put(r, "model_checked", json_string(v->a->model ? "keys derived from the model file" : v->a->model_id ? "model id as given" : "no"));
+    dsp_json_put(r, "model_id_checked", json_boolean(v->a->model_id != NULL));
     dsp_json_put(r, "record_sha256", dsp_json_hex(&v->st->record));
-    dsp_json_put(r, "precision_bits", json_integer(v->record->precision));
-    dsp_json_put(r, "coarsest_scale_bits", json_integer(coarsest));
-    dsp_json_put(r, "coarsest_step", json_real(ldexp(1.0, -coarsest)));
+    report_record(v);
     dsp_json_put(r, "inputs", in);
     dsp_json_put(r, "outputs", out);
     dsp_json_put(r, "public_boundaries", inner);
     dsp_json_put(r, "unproved", un);
     dsp_json_put(r, "input_checked", json_boolean(v->a->expect_input != NULL));
     dsp_json_put(r, "output_checked", json_boolean(v->a->expect_output != NULL));
-    dsp_json_put(r, "coverage", dsp_coverage(v->st, v->st->n_slices, macs));
 }
 
 static void report_verdict(verifier *v, dsp_status s, const dsp_err *err, const json_t *result)
 {
-    json_t  *rows = json_array(), *r = v->r;
-    uint64_t bytes = 0, ns = 0;
+    json_t  *rows = json_array(), *r = v->r, *coverage, *o;
+    uint64_t bytes = 0, ns = 0, macs = 0;
+    uint32_t n = 0;
+    size_t   at;
+    for (uint32_t i = 0; i < v->st->n_slices; i++)
+        if (!v->selected || v->selected[i]) {
+            macs += v->st->slices[i].macs;
+            n++;
+        }
+    dsp_json_put(r, "coverage", coverage = dsp_coverage(v->st, n, macs));
+    dsp_json_put(coverage, "macs_checked", json_boolean(v->macs_checked));
+    json_array_foreach(json_object_get(r, "unproved"), at, o)
+        if (v->reason && at < v->st->n_unproved && v->reason[at])
+            dsp_json_put(o, "model_reason", json_string(v->reason[at]));
     for (uint32_t i = 0; i < v->st->n_slices; i++) {
         const json_t *pe = json_object_get(dsp_result_entry((json_t *)(uintptr_t)result, v->st->slices[i].index), "proof_execution");
-        json_t       *o = json_object();
+        o = json_object();
         dsp_json_put(o, "segment", json_integer(v->st->slices[i].index));
         if (pe)
             dsp_json_put(o, "prove_seconds", dsp_json_time(dsp_json_num(pe, "proof_generation_time")));
         dsp_json_put(o, "verify_seconds", dsp_json_time((double)v->ns[i] / 1e9));
         dsp_json_put(o, "proof_bytes", json_integer((json_int_t)v->in[i].proof_len));
-        dsp_json_put(o, "verified", json_boolean(s == DSP_OK && (!v->selected || v->selected[v->st->slices[i].index])));
+        dsp_json_put(o, "verified", json_boolean(s == DSP_OK && (!v->selected || v->selected[i])));
         json_array_append_new(rows, o);
         bytes += v->in[i].proof_len;
         ns += v->ns[i];
@@ -399,17 +500,51 @@ static void report_verdict(verifier *v, dsp_status s, const dsp_err *err, const 
 
 typedef struct { verifier *v; dsp_status verdict; } verdict_arg;
 
+/* The floats that run_result.json shows are replaced by those that were verified, and with them the prediction. */
+static void verified_outputs(verifier *v, json_t *result)
+{
+    json_t              *list = json_object_get(result, "outputs"), *proved, *o, *q;
+    const dsp_stmt_pub  *only = NULL;
+    uint32_t             n = 0;
+    size_t               i, k;
+    proved = json_object_get(v->r, "outputs");
+    json_array_foreach(list, i, o) {
+        bool found = false;
+        json_array_foreach(proved, k, q)
+            if (strcmp(dsp_json_str(o, "name"), dsp_json_str(q, "name")) == 0 && json_object_get(q, "data")) {
+                dsp_json_put(o, "data", json_incref(json_object_get(q, "data")));
+                dsp_json_put(o, "shape", json_incref(json_object_get(q, "shape")));
+                found = true;
+            }
+        dsp_json_put(o, "verified", json_boolean(found));
+    }
+    for (uint32_t p = 0; p < v->st->n_pubs; p++)
+        if (v->st->pubs[p].use & DSP_STMT_OUTPUT) {
+            only = &v->st->pubs[p];
+            n++;
+        }
+    dsp_qtensor as;
+    float      *f = n == 1 && json_array_size(list) == 1 && shown_as(&as, v, only) ? DSP_NEW_N(float, (size_t)dsp_cells(only->dims)) : NULL;
+    if (f) {
+        dsp_array x = {.dtype = DSP_DT_FLOAT, .rank = as.layout.rank, .count = (size_t)dsp_cells(only->dims), .data = f};
+        memcpy(x.dims, as.layout.onnx_dims, sizeof x.dims);
+        dsp_dequantise(f, only->cells, &as);
+        dsp_classify(result, &x, 1);
+    }
+    dsp_free(f);
+}
+
 /* The run's own file gets the verdict too. */
 static void put_verdict(void *arg, json_t *result)
 {
     const verdict_arg *a = arg;
-    const verifier    *v = a->v;
+    verifier          *v = a->v;
     const bool         ok = a->verdict == DSP_OK;
     json_t            *chain = dsp_json_object_at(result, "execution_chain"), *o = json_object();
     uint32_t           n = 0;
     for (uint32_t i = 0; i < v->st->n_slices; i++) {
         json_t *e = dsp_result_entry(result, v->st->slices[i].index);
-        if (!e || (v->selected && !v->selected[v->st->slices[i].index]))
+        if (!e || (v->selected && !v->selected[i]))
             continue;
         json_t *x = json_object();
         n += ok;
@@ -420,7 +555,10 @@ static void put_verdict(void *arg, json_t *result)
     }
     dsp_json_put(chain, "verified_slices", json_integer(n));
     dsp_json_put(chain, "ezkl_verified_slices", json_integer(0));
-    static const char *const same[] = {"verdict", "check", "error", "model_checked", "input_checked", "output_checked", "coverage"};
+    if (ok && !v->selected)
+        verified_outputs(v, result);
+    static const char *const same[] = {"verdict", "check", "error", "model_id", "model_checked", "input_checked", "output_checked", "coverage", "inputs", "outputs",
+                                       "public_boundaries", "unproved"};
     for (size_t k = 0; k < sizeof same / sizeof *same; k++)
         if (json_object_get(v->r, same[k]))
             dsp_json_put(o, same[k], json_incref(json_object_get(v->r, same[k])));
@@ -449,8 +587,11 @@ dsp_status dsp_pipe_verify(dsp_pipe *p, const dsp_verify_args *a, json_t **repor
     if (v.place.chosen)
         dsp_pipe_say(p, DSP_SAY_INFO, "the newest run: %s", dsp_path_base(v.place.dir));
     v.r = *report = dsp_json_head();
-    if ((s = load(&v, err)) != DSP_OK)
+    v.arena = dsp_arena_create(0);
+    if (!v.arena) {
+        s = dsp_fail(err, DSP_E_NOMEM, "no memory for a verdict");
         goto done;
+    }
     if (!v.place.bundle) {
         char *path = dsp_path_join(v.place.dir, "run_result.json");
         s = path ? dsp_json_load(&result, path, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
@@ -458,20 +599,20 @@ dsp_status dsp_pipe_verify(dsp_pipe *p, const dsp_verify_args *a, json_t **repor
         if (s != DSP_OK)
             goto done;
     }
-    if (a->layers) {
-        uint32_t n = v.st->n_slices + v.st->n_unproved;
-        for (uint32_t i = 0; i < v.st->n_slices; i++) /* a statement may name any number */
-            n = v.st->slices[i].index >= n ? v.st->slices[i].index + 1 : n;
-        v.selected = n <= 1u << 20 ? DSP_NEW_N(bool, n) : NULL;
-        s = v.selected ? dsp_layers_parse(v.selected, n, a->layers, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", n);
-        if (s != DSP_OK)
+    s = load(&v, err);
+    if (s != DSP_OK && (s != DSP_E_REJECTED || !v.ns))
+        goto done;
+    if (s == DSP_OK) {
+        if ((s = check_list(&v, err)) == DSP_OK && a->layers && (s = select_slices(&v, err)) != DSP_OK && s != DSP_E_REJECTED)
             goto done;
+        report_statement(&v);
     }
-    report_statement(&v);
-    v.verdict.clock = dsp_clock_ns;
-    v.verdict.slice_ns = v.ns;
-    s = a->layers ? verify_some(&v, err) : dsp_verify_run(&v.verdict, v.st, v.in, 0, err);
-    s = unreadable_key(&v, s, err);
+    if (s == DSP_OK) {
+        v.verdict.clock = dsp_clock_ns;
+        v.verdict.slice_ns = v.ns;
+        v.verdict.selected = v.selected;
+        s = unreadable_key(&v, dsp_verify_run(&v.verdict, v.st, v.in, 0, err), err);
+    }
     if (s == DSP_OK)
         s = check_meaning(&v, err);
     report_verdict(&v, s, err, result);
@@ -497,6 +638,7 @@ done:
     dsp_free(v.in);
     dsp_free(v.ns);
     dsp_free(v.selected);
+    dsp_arena_free(v.arena);
     dsp_record_free(v.record);
     dsp_statement_free(v.st);
     dsp_free(v.place.dir);
