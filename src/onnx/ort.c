@@ -61,6 +61,14 @@ static void *open_library(const char *candidate)
     return h;
 }
 
+/* Builds of the runtime from 1.29 on report over the network to their maker, and keep an identifier and a data base in the user's cache
+ * folder. These variables are the only way to have none of it: the interface's switch comes after the first report. */
+static void be_quiet(void)
+{
+    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+    setenv("ORT_TELEMETRY_DISABLED", "1", 1);
+}
+
 static dsp_status start(dsp_ort *o, dsp_err *err)
 {
     typedef void (*function)(void);
@@ -94,6 +102,7 @@ dsp_status dsp_ort_open(dsp_ort **out, const char *const *candidates, dsp_err *e
         return dsp_fail(err, DSP_E_NOMEM, "no memory");
     size_t n = 0, at = 0;
     char   tried[640] = "";
+    be_quiet();
     for (; candidates[n] && !o->library; n++) {
         o->library = open_library(candidates[n]);
         if (!o->library && at < sizeof tried)

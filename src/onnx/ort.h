@@ -10,7 +10,8 @@ typedef struct dsp_ort dsp_ort;
 typedef struct dsp_session dsp_session;
 
 /* candidates: paths or names to try in order, NULL at the end (the caller builds it: DSPERSE_ORT, deps/onnxruntime, <prefix>/lib/dsperse,
- * the loader's path). Fails with DSP_E_UNAVAILABLE and a message that names the install command. */
+ * the loader's path). Turns the runtime's telemetry off, which takes two variables in the process's environment; no other thread may change
+ * the environment meanwhile. Fails with DSP_E_UNAVAILABLE and a message that names the install command. */
 DSP_MUST_USE dsp_status dsp_ort_open(dsp_ort **o, const char *const *candidates, dsp_err *err);
 void        dsp_ort_close(dsp_ort *o);
 const char *dsp_ort_version(const dsp_ort *o);

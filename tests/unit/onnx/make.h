@@ -52,7 +52,7 @@ static inline msg make_value(const char *name, int dtype, const int64_t *dims, c
     for (; *dims != -2; dims++) {
         msg d = {0};
         if (*dims == -1)
-            put_str(&d, 2, sym);
+            put_str(&d, 2, sym ? sym : "");
         else
             put_int(&d, 1, *dims);
         put_msg(&shape, 1, d);
