@@ -28,9 +28,9 @@ static void start(whole *r, uint32_t n, dsp_key *const *keys)
     slices_rekey(&r->s);
 }
 
-static uint8_t use_of(const char *name) { return name[0] == 'x' ? DSP_STMT_INPUT : name[0] == 'y' ? DSP_STMT_OUTPUT : DSP_STMT_INNER; }
+static uint8_t use_of(const char *name) { return name[0] == 'x' ? DSP_STMT_INPUT : name[0] == 'n' ? DSP_STMT_INNER : DSP_STMT_OUTPUT; }
 
-/* Executes, proves, and writes the statement: x.. are inputs, y.. outputs, other public tensors neither. */
+/* Executes, proves, and writes the statement: public tensors x.. are inputs, n.. neither input nor output, others outputs. */
 static void assemble(whole *r)
 {
     slices    *s = &r->s;
@@ -162,17 +162,17 @@ static void two_ranges(void **state)
     expect(&r, DSP_R2, "layout differs");
 }
 
-/* A public tensor t between slices that is neither an input nor made: y = t is whatever one likes. */
+/* A public tensor n that is neither an input nor made: y = n is whatever one likes. */
 static void from_nowhere(void **state)
 {
     (void)state;
-    for (int64_t t = 1; t < 16; t += 9) {
+    for (int64_t n = 1; n < 16; n += 9) {
         whole          r;
-        dsp_key *const keys[] = {copy_key("s0", "t", PUB, 15, "y", PUB, 15, 1, 1)};
+        dsp_key *const keys[] = {copy_key("s0", "n", PUB, 15, "y", PUB, 15, 1, 1)};
         start(&r, 1, keys);
-        slices_set(&r.s, "t", &t, 1);
+        slices_set(&r.s, "n", &n, 1);
         assemble(&r);
-        assert_int_equal(slices_get(&r.s, "y")->v[0], t);
+        assert_int_equal(slices_get(&r.s, "y")->v[0], n);
         expect(&r, DSP_R4, "neither a model input nor made by a slice");
     }
 }
