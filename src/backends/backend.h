@@ -38,6 +38,7 @@ typedef struct {
     dsp_arena            *space;     /* working memory kept from proof to proof, or NULL */
     dsp_ledger_fn        *ledger;
     void                 *ledger_arg;
+    uint64_t             *peak_bytes; /* or NULL: gets the most memory that the proof took at once, witness included; 0: not known */
 } dsp_slice_prove;
 
 typedef struct dsp_backend {

@@ -160,6 +160,7 @@ static dsp_status native_prove(dsp_buf *proof, const dsp_slice *s, const dsp_sli
     dsp_edge          **edges = DSP_NEW_N(dsp_edge *, n->D->n_trees);
     const int64_t     **in = inputs_of(s, a->cells);
     dsp_slice_statement st;
+    uint64_t            peak = 0;
     dsp_status          r = DSP_OK;
     if (!arena || !edges || !in) {
         r = dsp_fail(err, DSP_E_NOMEM, "no memory for a proof");
@@ -176,8 +177,14 @@ static dsp_status native_prove(dsp_buf *proof, const dsp_slice *s, const dsp_sli
     if (r != DSP_OK)
         goto done;
     const dsp_prove_args args = {.D = n->D, .st = &st, .edges = edges, .witness = w, .secret = a->secret, .pool = a->pool, .space = a->space,
-                                 .ledger = a->ledger, .ledger_arg = a->ledger_arg};
+                                 .ledger = a->ledger, .ledger_arg = a->ledger_arg, .peak_bytes = &peak};
     r = dsp_prove_slice(proof, &args, err);
+    /* What lives beside the proof's own arenas, all of it until the end. */
+    peak += dsp_arena_peak_used(w->arena) + dsp_arena_peak_used(arena) + proof->len;
+    for (uint32_t i = 0; i < n->D->n_trees; i++)
+        peak += edges[i] ? dsp_arena_peak_used(edges[i]->arena) : 0;
+    if (a->peak_bytes)
+        *a->peak_bytes = peak;
 done:
     for (uint32_t i = 0; edges && i < n->D->n_trees; i++)
         dsp_edge_free(edges[i]);

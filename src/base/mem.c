@@ -81,6 +81,7 @@ typedef struct chunk {
 struct dsp_arena {
     chunk *top;
     size_t max, held, peak;
+    size_t live, peak_live; /* bytes taken and not given back */
 };
 
 #define HEAD ((sizeof(chunk) + ALIGN - 1) / ALIGN * ALIGN)
@@ -99,6 +100,7 @@ static void drop(dsp_arena *a, chunk *c)
     UNPOISON(data_of(c), c->cap);
     dsp_wipe(data_of(c), c->used);
     a->held -= c->cap + HEAD;
+    a->live -= c->used;
     free(c);
 }
 
@@ -161,6 +163,9 @@ void *dsp_arena_raw(dsp_arena *a, size_t count, size_t size)
     chunk         *c = a->top;
     unsigned char *p = data_of(c) + c->used;
     c->used += need;
+    a->live += need;
+    if (a->live > a->peak_live)
+        a->peak_live = a->live;
     UNPOISON(p, n);
     return p;
 }
@@ -199,8 +204,11 @@ void dsp_arena_rewind(dsp_arena *a, dsp_mark m)
         UNPOISON(p, a->top->used - m.used);
         dsp_wipe(p, a->top->used - m.used);
         POISON(p, a->top->used - m.used);
+        a->live -= a->top->used - m.used;
         a->top->used = m.used;
     }
 }
 
 size_t dsp_arena_peak(const dsp_arena *a) { return a->peak; }
+size_t dsp_arena_peak_used(const dsp_arena *a) { return a->peak_live; }
+void   dsp_arena_peak_restart(dsp_arena *a) { a->peak_live = a->live; }

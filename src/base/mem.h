@@ -43,6 +43,9 @@ dsp_mark   dsp_arena_mark(const dsp_arena *a);
 void       dsp_arena_rewind(dsp_arena *a, dsp_mark m);
 /* Most bytes ever held. */
 size_t     dsp_arena_peak(const dsp_arena *a);
+/* Most bytes in use at once since the arena was made or the last restart: what one of several tasks took that share an arena. */
+size_t     dsp_arena_peak_used(const dsp_arena *a);
+void       dsp_arena_peak_restart(dsp_arena *a);
 
 #define DSP_ARENA_NEW(a, type)      ((type *)dsp_arena_alloc((a), 1, sizeof(type)))
 #define DSP_ARENA_N(a, type, n)     ((type *)dsp_arena_alloc((a), (n), sizeof(type)))

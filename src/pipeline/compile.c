@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "pipeline/lock.h"
 #include "pipeline/model.h"
 #include "pipeline/paths.h"
 
@@ -24,6 +25,7 @@ typedef struct {
     json_t     *ranges;
     dsp_circuits *circuits;
     bool        changed;
+    dsp_lock    lock;          /* of dir */
 } compile;
 
 /* ---- where ---- */
@@ -72,6 +74,9 @@ static dsp_status open_slices(compile *c, dsp_err *err)
         s = dsp_find_slices(&c->dir, c->a->slices, err);
     if (s != DSP_OK)
         return s;
+    if ((s = dsp_lock_take(&c->lock, c->dir, "compile", DSP_LOCK_WRITE, err)) != DSP_OK)
+        return s;
+    dsp_sweep_temporaries(c->dir, NULL, 2);
     c->model_dir = dsp_path_dir(c->dir);
     c->meta_path = dsp_path_join(c->dir, "metadata.json");
     if (!c->model_dir || !c->meta_path)
@@ -197,6 +202,12 @@ static bool up_to_date(compile *c)
 
 /* ---- record ---- */
 
+/* Shares of the stages as measured on convolutional models; segments are counted when their keys are written. */
+static void stage(const compile *c, uint32_t done, double part)
+{
+    dsp_pipe_progress(c->p, "compile", done, c->slices->n_segments, part, 0);
+}
+
 static dsp_status make_record(compile *c, dsp_err *err)
 {
     dsp_calibration  *cal = NULL;
@@ -206,6 +217,7 @@ static dsp_status make_record(compile *c, dsp_err *err)
     dsp_buf           b = {0};
     dsp_status        s;
     memset(rows, 0, sizeof rows);
+    stage(c, 0, 0);
     if ((s = dsp_pipe_ort(&ort, c->p, err)) != DSP_OK || (s = dsp_graph_infer(c->g, ort, err)) != DSP_OK ||
         (s = dsp_plan_make(&c->plan, c->g, c->slices->cuts, c->slices->n_cuts, false, err)) != DSP_OK)
         goto done;
@@ -219,6 +231,7 @@ static dsp_status make_record(compile *c, dsp_err *err)
         (s = dsp_precision_choose(&made, rows, c->g, c->plan, cal, ort, c->a->precision, err)) != DSP_OK ||
         (s = dsp_record_write(&b, made, err)) != DSP_OK)
         goto done;
+    stage(c, 0, 0.6);
     c->record_bytes = b.p;
     c->record_len = b.len;
     memset(&b, 0, sizeof b);
@@ -375,6 +388,7 @@ static dsp_status write_all(compile *c, dsp_err *err)
             break;
         json_t *o = json_object();
         s = write_segment(c, i, o, err);
+        stage(c, (uint32_t)at + 1, 0.8 + 0.2 * (double)(at + 1) / (double)json_array_size(list));
         const bool compiled = c->circuits->segments[i].key != NULL;
         json_t    *row = json_copy(o);
         dsp_json_put(row, "index", json_integer(i));
@@ -448,7 +462,7 @@ static dsp_status judge(compile *c, dsp_err *err)
 
 dsp_status dsp_pipe_compile(dsp_pipe *p, const dsp_compile_args *a, json_t **report, dsp_err *err)
 {
-    compile        c = {.p = p, .a = a};
+    compile        c = {.p = p, .a = a, .lock = DSP_LOCK_NONE};
     const uint64_t t0 = dsp_clock_ns();
     *report = NULL;
     dsp_status s = open_slices(&c, err);
@@ -475,8 +489,10 @@ dsp_status dsp_pipe_compile(dsp_pipe *p, const dsp_compile_args *a, json_t **rep
     if ((s = make_record(&c, err)) != DSP_OK)
         goto done;
     dsp_pipe_say(p, DSP_SAY_INFO, "lowering at %u bits", c.record->precision);
-    if ((s = dsp_lower_model(&c.circuits, c.g, c.plan, c.record, c.selected, err)) != DSP_OK || (s = check_memory(&c, err)) != DSP_OK ||
-        (s = write_all(&c, err)) != DSP_OK)
+    if ((s = dsp_lower_model(&c.circuits, c.g, c.plan, c.record, c.selected, err)) != DSP_OK || (s = check_memory(&c, err)) != DSP_OK)
+        goto done;
+    stage(&c, 0, 0.8);
+    if ((s = write_all(&c, err)) != DSP_OK)
         goto done;
     s = judge(&c, err);
     dsp_json_put(c.report, "seconds", dsp_json_time((double)(dsp_clock_ns() - t0) / 1e9));
@@ -494,6 +510,7 @@ done:
     json_decref(c.ranges);
     json_decref(c.meta);
     dsp_free(c.selected);
+    dsp_lock_release(&c.lock);
     dsp_free(c.dir);
     dsp_free(c.model_dir);
     dsp_free(c.meta_path);

@@ -102,6 +102,7 @@ dsp_status dsp_eval(dsp_pipe *p, dsp_model *m, const char *path, json_t *report,
     }
     x.data = f;
     ref = float_model(p, g);
+    dsp_pipe_progress(p, "eval", 0, rows->count, 0, 0);
     for (size_t i = 0; i < rows->count && s == DSP_OK; i++) {
         const dsp_pass_opts o = {.saturate = true};
         dsp_store           st = {0};
@@ -126,6 +127,7 @@ dsp_status dsp_eval(dsp_pipe *p, dsp_model *m, const char *path, json_t *report,
         dsp_array_release(&out);
         dsp_array_release(&want);
         dsp_store_release(&st);
+        dsp_pipe_progress(p, "eval", i + 1, rows->count, (double)(i + 1) / (double)rows->count, 0);
     }
     if (s != DSP_OK)
         goto done;

@@ -23,6 +23,7 @@ typedef struct {
     /* of the last pass */
     double       seconds;
     uint64_t     saturated;
+    bool         restored;          /* its outputs were on disk already */
 } dsp_seg;
 
 typedef struct {
@@ -67,9 +68,19 @@ void dsp_store_release(dsp_store *st);   /* wipes */
 
 /* One pass over all segments in order. inputs: n_inputs arrays, borrowed while the
  * store lives. saturate: quantise
- * model inputs that are out of range to the nearest value instead of refusing them. after(arg, segment) is called after each. */
-typedef struct { bool saturate, no_fallback; dsp_status (*after)(void *arg, dsp_seg *s, dsp_err *err); void *arg; } dsp_pass_opts;
+ * model inputs that are out of range to the nearest value instead of refusing them. restore(arg, segment, &done) may put outputs of an
+ * earlier pass into the store, and the segment is not run then; after(arg, segment) is called after each. Both may be NULL. */
+typedef struct {
+    bool         saturate, no_fallback;
+    dsp_status (*restore)(void *arg, dsp_seg *s, bool *done, dsp_err *err);
+    dsp_status (*after)(void *arg, dsp_seg *s, dsp_err *err);
+    void        *arg;
+} dsp_pass_opts;
 DSP_MUST_USE dsp_status dsp_model_pass(dsp_model *m, dsp_store *st, dsp_pipe *p, const dsp_array *inputs, const dsp_pass_opts *o, dsp_err *err);
+/* The integers of a value that a slice reads: those its producer left, or a float quantised once. */
+DSP_MUST_USE dsp_status dsp_store_need_cells(dsp_model *m, dsp_store *st, uint32_t value, const dsp_io *io, bool saturate, dsp_err *err);
+/* Fresh cells for a value that a slice makes, zero. */
+DSP_MUST_USE dsp_status dsp_store_room(dsp_store *st, uint32_t value, const dsp_io *io, dsp_err *err);
 /* A value as an ONNX tensor: its floats, or its integers converted. out is the caller's (dsp_array_release). */
 DSP_MUST_USE dsp_status dsp_store_array(dsp_array *out, const dsp_model *m, const dsp_store *st, uint32_t value, dsp_err *err);
 

@@ -32,17 +32,19 @@ void dsp_store_release(dsp_store *st)
     st->n = 0;
 }
 
-static dsp_status alloc_cells(dsp_val *v, const dsp_io *io, dsp_err *err)
+dsp_status dsp_store_room(dsp_store *st, uint32_t value, const dsp_io *io, dsp_err *err)
 {
+    dsp_val *v = &st->v[value];
     drop_cells(v);
     v->io = io;
     v->cells = io->count <= SIZE_MAX / sizeof *v->cells ? DSP_NEW_N(int64_t, (size_t)io->count) : NULL;
     return v->cells ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for tensor \"%s\"", io->name);
 }
 
-/* The integers of a tensor that a slice reads: those its producer left, or a float quantised once. */
-static dsp_status need_cells(dsp_model *m, dsp_val *v, const dsp_io *io, const dsp_value *gv, bool saturate, dsp_err *err)
+dsp_status dsp_store_need_cells(dsp_model *m, dsp_store *st, uint32_t value, const dsp_io *io, bool saturate, dsp_err *err)
 {
+    dsp_val         *v = &st->v[value];
+    const dsp_value *gv = &m->g->values[value];
     if (v->cells) {
         if (v->io->count != io->count || v->io->scale_bits != io->scale_bits)
             return dsp_fail(err, DSP_E_FORMAT, "tensor \"%s\": producer and consumer disagree on shape or scale; compile again", io->name);
@@ -53,7 +55,7 @@ static dsp_status need_cells(dsp_model *m, dsp_val *v, const dsp_io *io, const d
     const dsp_qtensor *q = dsp_record_find(m->record, gv->name);
     if (!q || q->scale_bits != io->scale_bits || dsp_cells(q->layout.dims) != io->count)
         return dsp_fail(err, DSP_E_FORMAT, "tensor \"%s\" is not in the quantisation record as the key has it; compile again", io->name);
-    dsp_status s = alloc_cells(v, io, err);
+    dsp_status s = dsp_store_room(st, value, io, err);
     if (s == DSP_OK)
         s = gv->is_input && !saturate ? dsp_quantise(v->cells, &v->f, q, err) : dsp_quantise_saturating(v->cells, &v->clamped, &v->f, q, err);
     if (s != DSP_OK)
@@ -67,9 +69,8 @@ static dsp_status pass_native(dsp_model *m, dsp_seg *s, dsp_store *st, dsp_pipe 
     dsp_status r = cells ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for segment %u", s->index);
     for (uint32_t i = 0; i < s->slice->n_io && r == DSP_OK; i++) {
         const dsp_io *io = &s->slice->io[i];
-        dsp_val      *v = &st->v[s->io_value[i]];
-        r = io->made ? alloc_cells(v, io, err) : need_cells(m, v, io, &m->g->values[s->io_value[i]], saturate, err);
-        cells[i] = v->cells;
+        r = io->made ? dsp_store_room(st, s->io_value[i], io, err) : dsp_store_need_cells(m, st, s->io_value[i], io, saturate, err);
+        cells[i] = st->v[s->io_value[i]].cells;
     }
     if (r == DSP_OK)
         r = s->slice->backend->execute(s->slice, cells, &s->saturated, p->pool, err);
@@ -178,11 +179,16 @@ dsp_status dsp_model_pass(dsp_model *m, dsp_store *st, dsp_pipe *p, const dsp_ar
     for (uint32_t i = 0; i < m->n && s == DSP_OK; i++) {
         dsp_seg       *g = &m->segs[i];
         const uint64_t t0 = dsp_clock_ns();
-        g->saturated = 0;
         if (!g->slice && o->no_fallback)
             return dsp_fail(err, DSP_E_UNSUPPORTED, "segment %u is not compiled (%s), and --no-fallback is given", i, g->reason);
-        s = g->slice ? pass_native(m, g, st, p, o->saturate, err) : pass_float(m, g, st, p, err);
-        g->seconds = (double)(dsp_clock_ns() - t0) / 1e9;
+        g->restored = false;
+        if (o->restore && (s = o->restore(o->arg, g, &g->restored, err)) != DSP_OK)
+            return s;
+        if (!g->restored) {
+            g->saturated = 0;
+            s = g->slice ? pass_native(m, g, st, p, o->saturate, err) : pass_float(m, g, st, p, err);
+            g->seconds = (double)(dsp_clock_ns() - t0) / 1e9;
+        }
         if (s == DSP_OK && o->after)
             s = o->after(o->arg, g, err);
     }

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "pipeline/json.h"
+#include "pipeline/lock.h"
 
 char *dsp_path_cat(const char *first, ...)
 {
@@ -157,7 +158,7 @@ dsp_status dsp_run_create(char **dir, const char *root, dsp_err *err)
     return dsp_fail(err, DSP_E_IO, "%s: too many runs within one second", root);
 }
 
-typedef bool pick_fn(const json_t *result, const void *arg);
+typedef bool pick_fn(const char *dir, const json_t *result, const void *arg);
 
 /* The run below root with the latest started_at among those that pick likes. */
 static dsp_status newest(char **dir, unsigned *seen, const char *root, pick_fn *pick, const void *arg, dsp_err *err)
@@ -172,49 +173,52 @@ static dsp_status newest(char **dir, unsigned *seen, const char *root, pick_fn *
     for (struct dirent *e; s == DSP_OK && (e = readdir(d)) != NULL;) {
         if (strncmp(e->d_name, "run_", 4) != 0)
             continue;
-        char   *file = dsp_path_cat(root, e->d_name, "run_result.json", (const char *)NULL);
+        char   *run = dsp_path_join(root, e->d_name), *file = run ? dsp_path_join(run, "run_result.json") : NULL;
         json_t *j = NULL;
         if (!file)
             s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
-        else if (dsp_file_exists(file) && dsp_json_load(&j, file, NULL) == DSP_OK && pick(j, arg)) {
+        else if (dsp_file_exists(file) && dsp_json_load(&j, file, NULL) == DSP_OK && pick(run, j, arg)) {
             const char *at = dsp_json_str(j, "started_at");
             *seen += 1;
             const int order = strcmp(at, best);
             if (!*dir || order > 0 || (order == 0 && strcmp(e->d_name, dsp_path_base(*dir)) > 0)) {
                 dsp_free(*dir);
-                *dir = dsp_path_join(root, e->d_name);
+                *dir = run;
+                run = NULL;
                 snprintf(best, sizeof best, "%s", at);
-                if (!*dir)
-                    s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
             }
         }
         json_decref(j);
         dsp_free(file);
+        dsp_free(run);
     }
     closedir(d);
     return s;
 }
 
-static bool pick_complete(const json_t *j, const void *arg)
+static bool pick_complete(const char *dir, const json_t *j, const void *arg)
 {
+    (void)dir;
     (void)arg;
     return strcmp(dsp_json_str(j, "status"), "complete") == 0;
 }
 
-typedef struct { const char *input, *run_key; } fit;
-
-static bool pick_unfinished(const json_t *j, const void *arg)
+static bool pick_fitting(const char *dir, const json_t *j, const void *arg)
 {
-    const fit *f = arg;
-    return strcmp(dsp_json_str(j, "status"), "complete") != 0 && strcmp(dsp_json_str(j, "input_sha256"), f->input) == 0 &&
-           strcmp(dsp_json_str(j, "run_key"), f->run_key) == 0;
+    const dsp_run_fit *f = arg;
+    dsp_lock           lock;
+    if ((!f->complete_too && strcmp(dsp_json_str(j, "status"), "complete") == 0) || strcmp(dsp_json_str(j, "input_sha256"), f->input_sha256) != 0 ||
+        strcmp(dsp_json_str(j, "run_key"), f->run_key) != 0 || strcmp(dsp_json_str(j, "model_sha256"), f->model_sha256) != 0 ||
+        !dsp_lock_try(&lock, dir, "run"))
+        return false;
+    dsp_lock_release(&lock);
+    return true;
 }
 
-dsp_status dsp_run_unfinished(char **dir, const char *root, const char *input_sha256, const char *run_key, dsp_err *err)
+dsp_status dsp_run_fitting(char **dir, const char *root, const dsp_run_fit *fit, dsp_err *err)
 {
-    const fit f = {input_sha256, run_key};
-    unsigned  seen;
-    return newest(dir, &seen, root, pick_unfinished, &f, err);
+    unsigned seen;
+    return newest(dir, &seen, root, pick_fitting, fit, err);
 }
 
 /* Whether the folder is a run root: its metadata.json says so in a field. */
@@ -239,7 +243,7 @@ dsp_status dsp_find_run(dsp_run_place *r, const char *path, bool bundles, dsp_er
         char   *p = dsp_path_join(path, "run_result.json");
         json_t *j = NULL;
         dsp_status s = p ? dsp_json_load(&j, p, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
-        if (s == DSP_OK && !pick_complete(j, NULL))
+        if (s == DSP_OK && !pick_complete(path, j, NULL))
             s = dsp_fail(err, DSP_E_MISSING, "%s: the run is not complete (status \"%s\"); `dsperse run` continues it", path,
                          dsp_json_str(j, "status"));
         json_decref(j);

@@ -23,12 +23,18 @@ typedef struct {
 /* A run folder, a run root or a model folder (the newest complete run of either), or, with bundles, a bundle. */
 DSP_MUST_USE dsp_status dsp_find_run(dsp_run_place *r, const char *path, bool bundles, dsp_err *err);
 
+/* The complete runs of a run root or model folder, oldest first; none is no error. Folders and list are the caller's (dsp_free). */
+DSP_MUST_USE dsp_status dsp_run_list(char ***dirs, size_t *n, const char *path, dsp_err *err);
+
 /* Makes a new run folder run_YYYYMMDD_HHMMSS[_n] below root. */
 DSP_MUST_USE dsp_status dsp_run_create(char **dir, const char *root, dsp_err *err);
 /* UTC time to the microsecond, as 2025-01-31T12:00:00.000000Z. */
 void dsp_utc_now(char out[32]);
 
-/* The newest run below root that is incomplete and fits: *dir NULL when there is none. */
-DSP_MUST_USE dsp_status dsp_run_unfinished(char **dir, const char *root, const char *input_sha256, const char *run_key, dsp_err *err);
+/* What a run must have been made from; hexadecimal digests. */
+typedef struct { const char *input_sha256, *run_key, *model_sha256; bool complete_too; } dsp_run_fit;
+/* The newest run below root that fits, is incomplete (or, with complete_too, complete) and that no process holds the lock of: *dir NULL when
+ * there is none. */
+DSP_MUST_USE dsp_status dsp_run_fitting(char **dir, const char *root, const dsp_run_fit *fit, dsp_err *err);
 
 #endif

@@ -14,6 +14,15 @@
 
 typedef enum { DSP_SAY_DEBUG, DSP_SAY_INFO, DSP_SAY_WARNING, DSP_SAY_ERROR } dsp_say;
 
+/* How far a long step is. */
+typedef struct {
+    const char *step;             /* "compile", "run", "prove", "verify", "eval" */
+    const char *units;            /* "segments" */
+    uint64_t    done, total;      /* of these */
+    double      part;             /* 0 to 1: share of the work that is done, by predicted cost */
+    double      expected_seconds; /* for all of it; 0: unknown */
+} dsp_progress;
+
 /* What every step is given. */
 typedef struct dsp_pipe {
     dsp_pool          *pool;               /* may be NULL: one thread */
@@ -21,12 +30,15 @@ typedef struct dsp_pipe {
     uint64_t           max_memory_bytes;   /* 0: no limit */
     void             (*say)(void *arg, dsp_say level, const char *text);   /* may be NULL */
     void              *say_arg;
+    void             (*progress)(void *arg, const dsp_progress *p);        /* may be NULL; called by one thread at a time, with say_arg */
     dsp_ort           *ort;                /* opened on first use */
 } dsp_pipe;
 
 void dsp_pipe_release(dsp_pipe *p);
 /* The runtime; opened when it is needed for the first time. Borrowed. */
 DSP_MUST_USE dsp_status dsp_pipe_ort(dsp_ort **o, dsp_pipe *p, dsp_err *err);
+/* part: 0 to 1. The first call of a step has done = 0. */
+void dsp_pipe_progress(const dsp_pipe *p, const char *step, uint64_t done, uint64_t total, double part, double expected_seconds);
 void dsp_pipe_say(const dsp_pipe *p, dsp_say level, const char *fmt, ...) DSP_PRINTF(3, 4);
 
 /* ---- layers (specification 4.4) ---- */
@@ -63,11 +75,13 @@ typedef struct {
     const char *slices;           /* slices or model folder */
     const char *input;            /* NULL: the model's input.json */
     const char *output;           /* copy of the results; NULL: none */
+    bool        output_default;   /* without output: <run root>/inference_results.json */
     const char *run_metadata;     /* chain file whose folder is the run root; NULL: <model folder>/run */
     const char *eval;             /* labelled set: measure accuracy instead of making a run */
     bool        fresh, compare, no_fallback;
+    bool        take_complete;    /* a complete, intact run of this input under these keys is as good as a new one */
 } dsp_run_args;
-/* report.run_dir names the run's folder. */
+/* An unfinished run of the same input and keys is continued, unless fresh. report.run_dir names the run's folder. */
 DSP_MUST_USE dsp_status dsp_pipe_run(dsp_pipe *p, const dsp_run_args *a, json_t **report, dsp_err *err);
 
 /* ---- prove ---- */

@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "format/container.h"
+#include "pipeline/lock.h"
 #include "pipeline/paths.h"
 #include "pipeline/runfiles.h"
 
@@ -17,7 +18,7 @@ typedef struct {
     bool       done, fresh;       /* a valid proof is on disk; it was made now */
     dsp_slice *slice;             /* loaded key; NULL when that failed, the status then says why */
     bool       alone;             /* large: proved by all threads together */
-    uint64_t   load_ns, prove_ns, verify_ns, bytes;
+    uint64_t   load_ns, prove_ns, verify_ns, bytes, peak_bytes;
     dsp_cost   cost;
     dsp_digest digest;
 } slot;
@@ -34,9 +35,12 @@ typedef struct {
     uint32_t                 *order;        /* slices by falling cost */
     uint32_t                  n_alone;      /* the first so many of order */
     dsp_arena               **space;        /* per thread */
+    uint32_t                  n_selected, n_tried;
+    uint64_t                  cost_ns, cost_tried_ns; /* predicted */
     pthread_mutex_t           lock;         /* result, ledger */
     dsp_status                save_status;
     dsp_err                  *save_err;
+    dsp_lock                  folder;       /* shared with other provers */
 } prover;
 
 /* The ledger's record is one file for all slices: one at a time. */
@@ -47,62 +51,6 @@ static dsp_status record(void *arg, const dsp_digest *context, const dsp_digest 
     pthread_mutex_lock(&l->pr->lock);
     const dsp_status s = dsp_ledger_record(&l->ledger, context, roots, n, err);
     pthread_mutex_unlock(&l->pr->lock);
-    return s;
-}
-
-/* The key of a slice, which must be the one that the run was made with. */
-static dsp_status load_key(dsp_slice **sl, prover *pr, uint32_t i, dsp_err *err)
-{
-    const dsp_stmt_slice *x = &pr->st->slices[i];
-    uint8_t   *p = NULL;
-    size_t     n = 0;
-    char      *path = dsp_segment_file(pr->dir, x->index, "vk.bin");
-    *sl = NULL;
-    dsp_status s = path ? dsp_file_read(&p, &n, path, DSP_FILE_MAX, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
-    if (s == DSP_OK) {
-        const dsp_digest d = dsp_sha256(p, n);
-        if (!dsp_digest_eq(&d, &x->key))
-            s = dsp_fail(err, DSP_E_UNSUPPORTED, "%s: the key changed since the run; make a new run", path);
-    }
-    if (s == DSP_OK && (s = dsp_backend_native()->load(sl, p, n, err)) != DSP_OK)
-        dsp_context(err, s, "%s", path);
-    dsp_free(p);
-    dsp_free(path);
-    return s;
-}
-
-/* Cells of every boundary tensor of the slice as the run recorded them. own[k] is set where they are the caller's. */
-static dsp_status load_cells(int64_t **own, const int64_t **cells, prover *pr, const dsp_slice *sl, uint32_t segment, dsp_err *err)
-{
-    dsp_witness_row *rows = DSP_NEW_N(dsp_witness_row, sl->n_io);
-    char            *path = dsp_segment_file(pr->dir, segment, "witness.bin");
-    dsp_status       s = rows && path ? dsp_witness_read(rows, path, sl, pr->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a witness");
-    for (uint32_t k = 0; k < sl->n_io && s == DSP_OK; k++) {
-        const dsp_io  *io = &sl->io[k];
-        const uint32_t place = io->pub ? dsp_statement_pub(pr->st, io->name) : dsp_statement_edge(pr->st, io->name);
-        if (place == DSP_NONE || place != rows[k].place) {
-            s = dsp_fail(err, DSP_E_FORMAT, "%s: tensor \"%s\" is not where the statement has it", path, io->name);
-        } else if (io->pub) {
-            cells[k] = memcmp(pr->st->pubs[place].dims, io->dims, sizeof io->dims) == 0 ? pr->st->pubs[place].cells : NULL;
-            if (!cells[k])
-                s = dsp_fail(err, DSP_E_FORMAT, "statement.bin: tensor \"%s\" has another shape than the key", io->name);
-        } else {
-            char  name[48];
-            snprintf(name, sizeof name, "boundaries/%u.bin", place);
-            char *file = dsp_path_join(pr->dir, name);
-            own[k] = DSP_NEW_N(int64_t, (size_t)io->count);
-            cells[k] = own[k];
-            s = file && own[k] ? dsp_boundary_read(own[k], file, io->name, io->dims, pr->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a boundary");
-            dsp_free(file);
-        }
-        if (s == DSP_OK) {
-            const dsp_digest d = dsp_cells_digest(cells[k], io->count);
-            if (!dsp_digest_eq(&d, &rows[k].digest))
-                s = dsp_fail(err, DSP_E_FORMAT, "%s: the values of \"%s\" are not those of the witness", path, io->name);
-        }
-    }
-    dsp_free(rows);
-    dsp_free(path);
     return s;
 }
 
@@ -152,10 +100,11 @@ static dsp_status prove_slice(prover *pr, uint32_t i, unsigned thread, dsp_err *
         s = dsp_fail(err, DSP_E_NOMEM, "no memory for segment %u", segment);
         goto done;
     }
-    if ((s = load_cells(own, cells, pr, sl, segment, err)) != DSP_OK)
+    if ((s = dsp_witness_cells(own, cells, pr->dir, pr->st, sl, segment, err)) != DSP_OK)
         goto done;
     const uint64_t        t1 = dsp_clock_ns();
-    const dsp_slice_prove args = {.statement = pr->st, .cells = cells, .secret = pr->secret, .pool = pr->p->pool, .space = pr->space[thread], .ledger = record, .ledger_arg = &la};
+    const dsp_slice_prove args = {.statement = pr->st, .cells = cells, .secret = pr->secret, .pool = pr->p->pool, .space = pr->space[thread], .ledger = record, .ledger_arg = &la,
+                                    .peak_bytes = &t->peak_bytes};
     if ((s = sl->backend->prove(&proof, sl, &args, err)) != DSP_OK) {
         /* a caller's condition was broken: here, what is on disk does not fit together */
         s = s == DSP_E_ARG || s == DSP_E_REJECTED ? DSP_E_UNSUPPORTED : s;
@@ -201,6 +150,8 @@ static void put_entry(void *arg, json_t *result)
     const slot     *t = &pr->slots[a->i];
     json_t         *e = dsp_result_entry(result, pr->st->slices[a->i].index), *o = json_object();
     const json_t   *old = json_object_get(e, "proof_execution");
+    json_t         *out;
+    size_t          k;
     char            file[48];
     snprintf(file, sizeof file, "segment_%u/proof.bin", pr->st->slices[a->i].index);
     dsp_json_put(o, "proof_file", json_string(file));
@@ -216,7 +167,11 @@ static void put_entry(void *arg, json_t *result)
         dsp_json_put(o, "self_verified", json_boolean(t->verify_ns != 0));
         if (t->verify_ns)
             dsp_json_put(o, "self_verification_time", dsp_json_time((double)t->verify_ns / 1e9));
-        dsp_json_put(o, "peak_memory_bytes", json_integer((json_int_t)dsp_peak_rss_bytes()));
+        if (t->fresh && t->peak_bytes)
+            dsp_json_put(o, "peak_memory_bytes", json_integer((json_int_t)t->peak_bytes));
+        else if (!t->fresh && json_object_get(old, "peak_memory_bytes"))
+            dsp_json_put(o, "peak_memory_bytes", json_incref(json_object_get(old, "peak_memory_bytes")));
+        dsp_json_put(o, "process_peak_memory_bytes", json_integer((json_int_t)dsp_peak_rss_bytes()));
     } else {
         dsp_json_put(o, "error", json_string(t->err.msg));
     }
@@ -224,9 +179,12 @@ static void put_entry(void *arg, json_t *result)
         dsp_json_put(e, "proof_execution", o);
     else
         json_decref(o);
+    /* What a verifier said was about the proofs before. */
     json_object_del(e, "verification_execution");
     json_object_del(result, "verification");
     json_object_del(result, "chain_verification");
+    json_array_foreach(json_object_get(result, "outputs"), k, out)
+        json_object_del(out, "verified");
 }
 
 /* Counters over all slices of the run, whoever proved them. */
@@ -267,10 +225,16 @@ static void load_job(void *arg, size_t at, unsigned thread)
     (void)thread;
     if (!t->selected)
         return;
-    t->status = load_key(&t->slice, pr, (uint32_t)at, &t->err);
+    t->status = dsp_run_key_load(&t->slice, pr->dir, pr->st, (uint32_t)at, &t->err);
     if (t->slice && t->slice->derived)
         dsp_cost_predict(&t->cost, t->slice->derived);
     t->load_ns = dsp_clock_ns() - t0;
+}
+
+static void report_progress(const prover *pr)
+{
+    dsp_pipe_progress(pr->p, "prove", pr->n_tried, pr->n_selected, pr->cost_ns ? (double)pr->cost_tried_ns / (double)pr->cost_ns : 0,
+                      (double)pr->cost_ns / 1e9 / dsp_pool_threads(pr->p->pool));
 }
 
 static void job(void *arg, size_t k, unsigned thread)
@@ -290,6 +254,9 @@ static void job(void *arg, size_t k, unsigned thread)
     else
         dsp_pipe_say(pr->p, DSP_SAY_INFO, "segment_%u: %s, %ju bytes", pr->st->slices[at].index, t->fresh ? "proved" : "proof is valid already",
                      (uintmax_t)t->bytes);
+    pr->n_tried++;
+    pr->cost_tried_ns += t->cost.prove_ns;
+    report_progress(pr);
     pthread_mutex_unlock(&pr->lock);
 }
 
@@ -327,6 +294,11 @@ static dsp_status prove_all(prover *pr, dsp_err *err)
         pr->order[k] = i;
         pr->n_alone += t->alone;
     }
+    for (uint32_t i = 0; i < n; i++) {
+        pr->n_selected += pr->slots[i].selected;
+        pr->cost_ns += pr->slots[i].selected ? pr->slots[i].cost.prove_ns : 0;
+    }
+    report_progress(pr);
     for (uint32_t k = 0; k < pr->n_alone; k++)
         job(pr, k, 0);
     dsp_pool_run(pr->p->pool, n - pr->n_alone, small_job, pr);
@@ -345,6 +317,8 @@ static json_t *row_json(const prover *pr, uint32_t i)
         dsp_json_put(o, "self_verify_seconds", dsp_json_time((double)t->verify_ns / 1e9));
         dsp_json_put(o, "proof_bytes", json_integer((json_int_t)t->bytes));
         dsp_json_put(o, "proof_sha256", dsp_json_hex(&t->digest));
+        if (t->peak_bytes)
+            dsp_json_put(o, "peak_memory_bytes", json_integer((json_int_t)t->peak_bytes));
     } else if (t->status != DSP_OK) {
         dsp_json_put(o, "error", json_string(t->err.msg));
     }
@@ -405,10 +379,19 @@ static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *er
     return s;
 }
 
+/* Provers of different segments work side by side; the first one to come sweeps. */
+static dsp_status join_provers(prover *pr, dsp_err *err)
+{
+    if (!dsp_lock_try(&pr->folder, pr->dir, "prove"))
+        return dsp_lock_take(&pr->folder, pr->dir, "prove", DSP_LOCK_JOIN, err);
+    dsp_sweep_temporaries(pr->dir, NULL, 1);
+    return dsp_lock_share(&pr->folder, err);
+}
+
 dsp_status dsp_pipe_prove(dsp_pipe *p, const dsp_prove_run_args *a, json_t **report, dsp_err *err)
 {
     dsp_err        save_err = {DSP_OK, ""};
-    prover         pr = {.p = p, .a = a, .save_err = &save_err};
+    prover         pr = {.p = p, .a = a, .save_err = &save_err, .folder = DSP_LOCK_NONE};
     dsp_run_place  place;
     const uint64_t t0 = dsp_clock_ns();
     *report = NULL;
@@ -418,6 +401,8 @@ dsp_status dsp_pipe_prove(dsp_pipe *p, const dsp_prove_run_args *a, json_t **rep
     if (s != DSP_OK)
         goto done;
     pr.dir = place.dir;
+    if ((s = join_provers(&pr, err)) != DSP_OK)
+        goto done;
     if (place.chosen)
         dsp_pipe_say(p, DSP_SAY_INFO, "the newest run: %s", dsp_path_base(pr.dir));
     pr.result_path = dsp_path_join(pr.dir, "run_result.json");
@@ -465,6 +450,7 @@ done:
     dsp_free(pr.slots);
     dsp_free(pr.result_path);
     dsp_free(pr.ledger_path);
+    dsp_lock_release(&pr.folder);
     dsp_free(pr.dir);
     return s;
 }

@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "format/container.h"
+#include "pipeline/checkpoint.h"
 #include "pipeline/paths.h"
+#include "pipeline/resume.h"
 #include "pipeline/runfiles.h"
 #include "prover/prove.h"
 
@@ -16,69 +19,21 @@ typedef struct {
     const dsp_run_args *a;
     dsp_model          *m;
     dsp_array          *in;
-    char               *input_path, *root, *dir, *result_path;
+    char               *input_path, *root, *result_path;
+    dsp_lock            slices_lock;
+    dsp_run_folder      folder;
+    dsp_checkpoint      check;
     json_t             *result;
-    uint8_t             nonce[32], drawn[32];
     dsp_digest          input_digest;
     dsp_store           store;
     dsp_statement      *st;
-    uint64_t            saturated;
-    uint32_t            n_witnessed;
+    uint64_t            saturated, macs_done;
+    uint32_t            n_witnessed, n_done, n_restored;
 } runner;
 
 /* ---- the run's folder ---- */
 
 static dsp_status save(runner *r, bool flush, dsp_err *err) { return dsp_json_save(r->result_path, r->result, 2, flush, err); }
-
-/* Takes up an unfinished run: its secret and nonce; false when they cannot be read. */
-static bool take_up(runner *r)
-{
-    dsp_digest nonce;
-    uint8_t   *p = NULL;
-    size_t     n = 0;
-    char      *path = dsp_path_join(r->dir, "secret"), *rp = dsp_path_join(r->dir, "run_result.json");
-    json_t    *old = NULL;
-    const bool ok = path && rp && dsp_json_load(&old, rp, NULL) == DSP_OK && dsp_json_digest(&nonce, old, "nonce") &&
-                    dsp_file_read(&p, &n, path, 4096, NULL) == DSP_OK && n == DSP_SECRET_BYTES;
-    if (ok) {
-        memcpy(r->nonce, nonce.b, 32);
-        memcpy(r->drawn, p, 32);
-    }
-    if (p)
-        dsp_wipe(p, n);
-    dsp_free(p);
-    dsp_free(path);
-    dsp_free(rp);
-    json_decref(old);
-    return ok;
-}
-
-static dsp_status open_folder(runner *r, bool *continued, dsp_err *err)
-{
-    char       input[65], key[65];
-    dsp_status s = DSP_OK;
-    dsp_digest_hex(input, &r->input_digest);
-    dsp_digest_hex(key, &r->m->run_key);
-    *continued = false;
-    if (!r->a->fresh) {
-        if ((s = dsp_run_unfinished(&r->dir, r->root, input, key, err)) != DSP_OK)
-            return s;
-        *continued = r->dir && take_up(r);
-        if (!*continued) {
-            dsp_free(r->dir);
-            r->dir = NULL;
-        }
-    }
-    if (*continued)
-        return DSP_OK;
-    if ((s = dsp_run_create(&r->dir, r->root, err)) != DSP_OK || (s = dsp_random_bytes(r->nonce, 32, err)) != DSP_OK ||
-        (s = dsp_random_bytes(r->drawn, 32, err)) != DSP_OK)
-        return s;
-    char *path = dsp_path_join(r->dir, "secret");
-    s = path ? dsp_file_write(path, r->drawn, 32, 0600, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
-    dsp_free(path);
-    return s;
-}
 
 static json_t *rel(const char *from, const char *to)
 {
@@ -88,22 +43,21 @@ static json_t *rel(const char *from, const char *to)
     return j;
 }
 
-static dsp_status begin(runner *r, bool continued, dsp_err *err)
+static dsp_status begin(runner *r, dsp_err *err)
 {
     char             now[32];
-    const dsp_digest nonce = *(const dsp_digest *)(const void *)r->nonce;
+    const dsp_digest nonce = *(const dsp_digest *)(const void *)r->folder.nonce;
     json_t          *o = r->result = dsp_json_head(), *chain = json_object();
-    r->result_path = dsp_path_join(r->dir, "run_result.json");
+    r->result_path = dsp_path_join(r->folder.dir, "run_result.json");
     if (!r->result_path)
         return dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     dsp_utc_now(now);
     dsp_json_put(o, "status", json_string("running"));
-    dsp_json_put(o, "run_id", json_string(dsp_path_base(r->dir)));
+    dsp_json_put(o, "run_id", json_string(dsp_path_base(r->folder.dir)));
     dsp_json_put(o, "started_at", json_string(now));
-    dsp_json_put(o, "continued", json_boolean(continued));
-    dsp_json_put(o, "model_path", rel(r->dir, r->m->model_dir));
-    dsp_json_put(o, "slices_path", rel(r->dir, r->m->slices_dir));
-    dsp_json_put(o, "input_path", rel(r->dir, r->input_path));
+    dsp_json_put(o, "model_path", rel(r->folder.dir, r->m->model_dir));
+    dsp_json_put(o, "slices_path", rel(r->folder.dir, r->m->slices_dir));
+    dsp_json_put(o, "input_path", rel(r->folder.dir, r->input_path));
     dsp_json_put(o, "input_sha256", dsp_json_hex(&r->input_digest));
     dsp_json_put(o, "model_sha256", dsp_json_hex(&r->m->g->digest));
     dsp_json_put(o, "model_id", dsp_json_hex(&r->m->model_id));
@@ -115,11 +69,28 @@ static dsp_status begin(runner *r, bool continued, dsp_err *err)
     return save(r, false, err);
 }
 
+/* A segment without multiply-accumulates counts a little too. */
+static void report_progress(const runner *r)
+{
+    double all = 0;
+    for (uint32_t i = 0; i < r->m->n; i++)
+        all += (double)r->m->segs[i].macs + 1;
+    dsp_pipe_progress(r->p, "run", r->n_done, r->m->n, all > 0 ? (double)r->macs_done / all : 0, 0);
+}
+
 static dsp_status after_segment(void *arg, dsp_seg *s, dsp_err *err)
 {
     runner *r = arg;
     json_t *e = json_object(), *w = json_object(), *chain = json_object_get(r->result, "execution_chain");
     char    file[64];
+    if (!s->restored) {
+        const dsp_status st = dsp_checkpoint_write(&r->check, r->m, s, &r->store, err);
+        if (st != DSP_OK) {
+            json_decref(e);
+            json_decref(w);
+            return st;
+        }
+    }
     dsp_json_put(w, "method", json_string(s->slice ? s->slice->backend->method : "onnx_only"));
     dsp_json_put(w, "execution_time", dsp_json_time(s->seconds));
     dsp_json_put(w, "attempted_ezkl", json_false());
@@ -140,10 +111,22 @@ static dsp_status after_segment(void *arg, dsp_seg *s, dsp_err *err)
     json_array_append_new(dsp_json_array_at(chain, "execution_results"), e);
     r->n_witnessed += s->slice != NULL;
     r->saturated += s->saturated;
+    r->n_done++;
+    r->macs_done += s->macs + 1;
+    report_progress(r);
     dsp_json_put(chain, "ezkl_witness_slices", json_integer(0));
     dsp_json_put(chain, "witness_slices", json_integer(r->n_witnessed));
-    dsp_pipe_say(r->p, DSP_SAY_DEBUG, "%s: %s, %.3f s", s->name, s->slice ? "integers" : "ONNX Runtime", s->seconds);
+    dsp_pipe_say(r->p, DSP_SAY_DEBUG, "%s: %s, %.3f s%s", s->name, s->slice ? "integers" : "ONNX Runtime", s->seconds,
+                 s->restored ? ", finished before" : "");
     return save(r, false, err);
+}
+
+static dsp_status restore_segment(void *arg, dsp_seg *s, bool *done, dsp_err *err)
+{
+    runner          *r = arg;
+    const dsp_status st = dsp_checkpoint_restore(done, &r->check, r->m, s, &r->store, err);
+    r->n_restored += st == DSP_OK && *done;
+    return st;
 }
 
 /* ---- the statement ---- */
@@ -201,7 +184,7 @@ static dsp_status commit_edges(runner *r, dsp_err *err)
     uint8_t    secret[32];
     dsp_status s = DSP_OK;
     const dsp_digest in = dsp_run_inputs_digest(r->st);
-    dsp_run_secret(secret, r->drawn, &r->st->run_key, r->st->nonce, &in);
+    dsp_run_secret(secret, r->folder.drawn, &r->st->run_key, r->st->nonce, &in);
     for (uint32_t i = 0; i < r->m->n && s == DSP_OK; i++) {
         const dsp_seg *g = &r->m->segs[i];
         for (uint32_t k = 0; g->slice && k < g->slice->n_io && s == DSP_OK; k++) {
@@ -238,7 +221,7 @@ static dsp_status make_statement(runner *r, dsp_err *err)
     st->record = m->record->digest;
     st->model_id = m->model_id;
     st->run_key = m->run_key;
-    memcpy(st->nonce, r->nonce, 32);
+    memcpy(st->nonce, r->folder.nonce, 32);
     for (uint32_t i = 0; i < m->n; i++) {
         const dsp_seg *g = &m->segs[i];
         if (g->slice)
@@ -269,7 +252,7 @@ static const dsp_val *edge_value(const runner *r, const char *name)
 
 static dsp_status write_boundaries(runner *r, dsp_err *err)
 {
-    char      *dir = dsp_path_join(r->dir, "boundaries");
+    char      *dir = dsp_path_join(r->folder.dir, "boundaries");
     dsp_status s = dir ? dsp_mkdirs(dir, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     for (uint32_t e = 0; e < r->st->n_edges && s == DSP_OK; e++) {
         const dsp_val *v = edge_value(r, r->st->edges[e].name);
@@ -286,7 +269,7 @@ static dsp_status write_boundaries(runner *r, dsp_err *err)
 static dsp_status write_segment(runner *r, const dsp_seg *g, dsp_err *err)
 {
     dsp_witness_row *rows = DSP_NEW_N(dsp_witness_row, g->slice->n_io);
-    char            *vk = dsp_segment_file(r->dir, g->index, "vk.bin"), *wit = dsp_segment_file(r->dir, g->index, "witness.bin");
+    char            *vk = dsp_segment_file(r->folder.dir, g->index, "vk.bin"), *wit = dsp_segment_file(r->folder.dir, g->index, "witness.bin");
     char            *dir = vk ? dsp_path_dir(vk) : NULL;
     dsp_status       s = rows && vk && wit && dir ? dsp_mkdirs(dir, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for segment %u", g->index);
     for (uint32_t k = 0; k < g->slice->n_io && s == DSP_OK; k++) {
@@ -308,7 +291,7 @@ static dsp_status write_segment(runner *r, const dsp_seg *g, dsp_err *err)
 static dsp_status write_statement(runner *r, dsp_err *err)
 {
     dsp_buf    b = {0};
-    char      *path = dsp_path_join(r->dir, "statement.bin"), *record = dsp_path_join(r->dir, "quantization.json");
+    char      *path = dsp_path_join(r->folder.dir, "statement.bin"), *record = dsp_path_join(r->folder.dir, "quantization.json");
     dsp_status s = path && record ? dsp_statement_write(&b, r->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     if (s == DSP_OK)
         s = dsp_file_write_fast(record, r->m->record_bytes, r->m->record_len, 0644, err);
@@ -324,20 +307,28 @@ static dsp_status write_statement(runner *r, dsp_err *err)
     return s;
 }
 
+/* The run root's chain file: the chain of the last run. */
+static dsp_status write_root(runner *r, dsp_err *err)
+{
+    char   *path = r->a->run_metadata ? dsp_strdup(r->a->run_metadata) : dsp_path_join(r->root, "metadata.json");
+    json_t *o = dsp_chain_json(r->m, r->root);
+    dsp_json_put(o, "kind", json_string("run_root"));
+    const dsp_status s = path ? dsp_json_save(path, o, 4, false, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    json_decref(o);
+    dsp_free(path);
+    return s;
+}
+
 static dsp_status write_chain(runner *r, dsp_err *err)
 {
-    char      *own = dsp_path_join(r->dir, "chain.json");
-    char      *root = r->a->run_metadata ? dsp_strdup(r->a->run_metadata) : dsp_path_join(r->root, "metadata.json");
-    json_t    *a = dsp_chain_json(r->m, r->dir), *b = dsp_chain_json(r->m, r->root);
-    dsp_json_put(a, "kind", json_string("run_chain"));
-    dsp_json_put(b, "kind", json_string("run_root"));
-    dsp_status s = own && root ? dsp_json_save(own, a, 4, false, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    char   *path = dsp_path_join(r->folder.dir, "chain.json");
+    json_t *o = dsp_chain_json(r->m, r->folder.dir);
+    dsp_json_put(o, "kind", json_string("run_chain"));
+    dsp_status s = path ? dsp_json_save(path, o, 4, false, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     if (s == DSP_OK)
-        s = dsp_json_save(root, b, 4, false, err);
-    json_decref(a);
-    json_decref(b);
-    dsp_free(own);
-    dsp_free(root);
+        s = write_root(r, err);
+    json_decref(o);
+    dsp_free(path);
     return s;
 }
 
@@ -377,7 +368,10 @@ static dsp_status write_output(runner *r, dsp_err *err)
     json_array_foreach(json_object_get(json_object_get(r->result, "execution_chain"), "execution_results"), i, e)
         dsp_json_put(list, dsp_json_str(e, "segment_id"), json_incref(json_object_get(e, "witness_execution")));
     dsp_json_put(o, "slice_results", list);
-    const dsp_status s = dsp_json_save(r->a->output, o, 2, true, err);
+    char            *own = r->a->output ? NULL : dsp_path_join(r->root, "inference_results.json");
+    const char      *path = r->a->output ? r->a->output : own;
+    const dsp_status s = path ? dsp_json_save(path, o, 2, true, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    dsp_free(own);
     json_decref(o);
     return s;
 }
@@ -431,18 +425,35 @@ static dsp_status find_root(runner *r, dsp_err *err)
     return r->root && r->input_path ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
 }
 
-static dsp_status make_run(runner *r, json_t **report, dsp_err *err)
+/* The last write but the results: what only an unfinished run needs goes away. */
+static void drop_checkpoints(const runner *r)
 {
-    const dsp_pass_opts opts = {.no_fallback = r->a->no_fallback, .after = after_segment, .arg = r};
-    bool                continued;
-    dsp_status          s;
-    if ((s = find_root(r, err)) != DSP_OK || (s = dsp_model_inputs_load(&r->in, r->m->g, r->input_path, err)) != DSP_OK)
-        return s;
-    r->input_digest = dsp_arrays_digest(r->in, r->m->g->n_inputs);
-    if ((s = open_folder(r, &continued, err)) != DSP_OK || (s = begin(r, continued, err)) != DSP_OK || (s = dsp_store_init(&r->store, r->m, err)) != DSP_OK)
-        return s;
-    dsp_pipe_say(r->p, DSP_SAY_INFO, "%s %s", continued ? "continuing" : "run", dsp_path_base(r->dir));
-    s = dsp_model_pass(r->m, &r->store, r->p, r->in, &opts, err);
+    for (uint32_t i = 0; i < r->m->n; i++) {
+        dsp_checkpoint_remove(&r->check, i);
+        char *dir = r->m->segs[i].slice ? NULL : dsp_segment_file(r->folder.dir, i, "");
+        if (dir)
+            rmdir(dir);   /* of a segment that leaves nothing else */
+        dsp_free(dir);
+    }
+}
+
+static dsp_status make_report(runner *r, json_t **report)
+{
+    *report = json_copy(r->result);
+    dsp_json_put(*report, "run_dir", json_string(r->folder.dir));
+    dsp_json_put(*report, "continued", json_boolean(r->folder.continued));
+    dsp_json_put(*report, "taken_up", json_boolean(r->folder.complete != NULL));
+    dsp_json_put(*report, "segments_finished_before", json_integer(r->folder.complete ? r->m->n : r->n_restored));
+    return DSP_OK;
+}
+
+static dsp_status execute(runner *r, dsp_err *err)
+{
+    const dsp_pass_opts opts = {.no_fallback = r->a->no_fallback, .restore = r->folder.continued ? restore_segment : NULL, .after = after_segment, .arg = r};
+    dsp_status          s = dsp_store_init(&r->store, r->m, err);
+    report_progress(r);
+    if (s == DSP_OK)
+        s = dsp_model_pass(r->m, &r->store, r->p, r->in, &opts, err);
     if (s == DSP_OK && r->m->n_proved && (s = make_statement(r, err)) == DSP_OK && (s = write_boundaries(r, err)) == DSP_OK) {
         for (uint32_t i = 0; i < r->m->n && s == DSP_OK; i++)
             if (r->m->segs[i].slice)
@@ -454,24 +465,54 @@ static dsp_status make_run(runner *r, json_t **report, dsp_err *err)
         s = finish(r, err);
     if (s == DSP_OK)
         s = write_chain(r, err);
-    if (s == DSP_OK && r->a->output)
+    return s;
+}
+
+static dsp_status make_run(runner *r, json_t **report, dsp_err *err)
+{
+    dsp_status s;
+    if ((s = find_root(r, err)) != DSP_OK || (s = dsp_model_inputs_load(&r->in, r->m->g, r->input_path, err)) != DSP_OK)
+        return s;
+    r->input_digest = dsp_arrays_digest(r->in, r->m->g->n_inputs);
+    const dsp_run_choice choice = {.root = r->root, .input = r->input_digest, .fresh = r->a->fresh,
+                                   .take_complete = r->a->take_complete && !r->a->compare && (!r->a->no_fallback || r->m->n_proved == r->m->n)};
+    if ((s = dsp_run_open(&r->folder, r->m, &choice, err)) != DSP_OK)
+        return s;
+    r->check = (dsp_checkpoint){r->folder.dir, r->folder.nonce, r->input_digest};
+    dsp_pipe_say(r->p, DSP_SAY_INFO, "%s %s", r->folder.complete ? "taking up" : r->folder.continued ? "continuing" : "run", dsp_path_base(r->folder.dir));
+    if (r->folder.complete) {
+        r->result = json_incref(r->folder.complete);
+        s = write_root(r, err);
+        if (s == DSP_OK && (r->a->output || r->a->output_default))
+            s = write_output(r, err);
+        make_report(r, report);
+        return s;
+    }
+    if ((s = begin(r, err)) != DSP_OK)
+        return s;
+    s = execute(r, err);
+    if (s == DSP_OK && (r->a->output || r->a->output_default))
         s = write_output(r, err);
+    if (s == DSP_OK)
+        drop_checkpoints(r);
     dsp_json_put(r->result, "status", json_string(s == DSP_OK ? "complete" : "failed"));
     if (s != DSP_OK && err)
         dsp_json_put(r->result, "error", json_string(err->msg));
     const dsp_status saved = save(r, true, s == DSP_OK ? err : NULL);
     s = s == DSP_OK ? saved : s;
-    *report = json_copy(r->result);
-    dsp_json_put(*report, "run_dir", json_string(r->dir));
+    make_report(r, report);
     return s;
 }
 
 dsp_status dsp_pipe_run(dsp_pipe *p, const dsp_run_args *a, json_t **report, dsp_err *err)
 {
-    runner     r = {.p = p, .a = a};
+    runner     r = {.p = p, .a = a, .slices_lock = DSP_LOCK_NONE, .folder = {.lock = DSP_LOCK_NONE}};
+    char      *slices = NULL;
     dsp_status s;
     *report = NULL;
-    if ((s = dsp_model_load(&r.m, a->slices, err)) != DSP_OK)
+    /* Nobody slices or compiles there meanwhile. */
+    if ((s = dsp_find_slices(&slices, a->slices, err)) != DSP_OK || (s = dsp_lock_take(&r.slices_lock, slices, "run", DSP_LOCK_READ, err)) != DSP_OK ||
+        (s = dsp_model_load(&r.m, a->slices, err)) != DSP_OK)
         goto done;
     if (a->eval) {
         *report = dsp_json_head();
@@ -488,8 +529,9 @@ done:
     json_decref(r.result);
     dsp_free(r.input_path);
     dsp_free(r.root);
-    dsp_free(r.dir);
     dsp_free(r.result_path);
-    dsp_wipe(r.drawn, sizeof r.drawn);
+    dsp_run_folder_release(&r.folder);
+    dsp_lock_release(&r.slices_lock);
+    dsp_free(slices);
     return s;
 }

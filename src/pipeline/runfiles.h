@@ -2,7 +2,7 @@
  *
  * <run dir>/  secret (0600)  ledger.bin (0600)  statement.bin  quantization.json  chain.json  run_result.json
  *             boundaries/<n>.bin (0600; n: index of the edge in the statement)
- *             segment_<i>/  vk.bin  witness.bin (0600)  proof.bin
+ *             segment_<i>/  vk.bin  witness.bin (0600)  proof.bin  outputs.bin (0600, until the run is complete: pipeline/checkpoint.h)
  */
 #ifndef DSP_PIPELINE_RUNFILES_H
 #define DSP_PIPELINE_RUNFILES_H
@@ -21,6 +21,15 @@ DSP_MUST_USE dsp_status dsp_random_bytes(uint8_t *out, size_t n, dsp_err *err);
 DSP_MUST_USE dsp_status dsp_statement_load(dsp_statement **st, const char *dir, dsp_err *err);
 /* <dir>/segment_<index>/<name>. The caller's; NULL when memory is short. */
 char *dsp_segment_file(const char *dir, uint32_t index, const char *name);
+
+/* The key of slice i of the statement, which must be the one that the run was made with (else DSP_E_UNSUPPORTED). */
+DSP_MUST_USE dsp_status dsp_run_key_load(dsp_slice **sl, const char *dir, const dsp_statement *st, uint32_t i, dsp_err *err);
+/* Cells of every boundary tensor of a slice as the run recorded them; digests are checked. cells, own: sl->n_io entries, own[k] set where the
+ * cells are the caller's. */
+DSP_MUST_USE dsp_status dsp_witness_cells(int64_t **own, const int64_t **cells, const char *dir, const dsp_statement *st, const dsp_slice *sl, uint32_t segment,
+                                          dsp_err *err);
+/* Whether a complete run was made with this model's segments and keys, and everything a prover needs of it is there, digests included. */
+bool dsp_run_intact(const char *dir, const json_t *result, const dsp_model *m);
 
 /* ---- JSON ---- */
 /* The entry of a segment in run_result.json's execution_results. Borrowed; NULL when there is none. */

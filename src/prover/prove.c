@@ -313,6 +313,7 @@ static dsp_status prepare(dsp_prover *P, dsp_err *err)
     P->arena = P->args->space ? P->args->space : dsp_arena_create(0);
     if (!P->ntt || !P->arena)
         return dsp_fail(err, DSP_E_NOMEM, "proof: no memory");
+    dsp_arena_peak_restart(P->arena);
     P->start = dsp_arena_mark(P->arena);
     if (!dsp_arena_reserve(P->arena, bytes_needed(P)))
         return dsp_fail(err, DSP_E_NOMEM, "proof: no memory");
@@ -417,6 +418,8 @@ dsp_status dsp_prove_slice(dsp_buf *proof, const dsp_prove_args *args, dsp_err *
         rc = dsp_fail(err, DSP_E_BUG, "proof of slice '%s': %zu bytes, the key allows %llu to %llu", D->key->name, proof->len - start,
                       (unsigned long long)D->fixed_bytes, (unsigned long long)D->max_bytes);
 done:
+    if (args->peak_bytes && P && P->arena && arena)
+        *args->peak_bytes = dsp_arena_peak_used(P->arena) + dsp_arena_peak_used(arena);
 #ifdef DSP_TEST_HOOKS
     if (args->watch && P && P->arena && arena)
         args->watch->peak = dsp_arena_peak(P->arena) + dsp_arena_peak(arena);

@@ -40,6 +40,7 @@ typedef struct {
      * durably, or refuses when another pair was recorded for this slice. */
     dsp_status (*ledger)(void *arg, const dsp_digest *context, const dsp_digest *roots, uint32_t n_roots, dsp_err *err);
     void *ledger_arg;
+    uint64_t                  *peak_bytes; /* or NULL: most bytes used at once, witness and edges not counted */
 #ifdef DSP_TEST_HOOKS
     const dsp_cheat        *cheat;    /* NULL: honest */
     const struct dsp_prove_rules *rules; /* or NULL */
