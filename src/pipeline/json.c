@@ -10,6 +10,10 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "format/json_scan.h"
+
+/* Memory for a tree, besides once its text: metadata.json is held twice while a model is loaded. */
+static const uint64_t json_bytes = (uint64_t)26 << 20;
 
 dsp_status dsp_json_load(json_t **j, const char *path, dsp_err *err)
 {
@@ -20,10 +24,11 @@ dsp_status dsp_json_load(json_t **j, const char *path, dsp_err *err)
     if (s != DSP_OK)
         return s;
     json_error_t e;
-    *j = json_loadb((const char *)p, n, JSON_REJECT_DUPLICATES, &e);
-    if (!*j)
+    s = dsp_json_scan(p, n, json_bytes + n, path, err);
+    *j = s == DSP_OK ? json_loadb((const char *)p, n, JSON_REJECT_DUPLICATES, &e) : NULL;
+    if (s == DSP_OK && !*j)
         s = dsp_fail(err, DSP_E_FORMAT, "%s: line %d, column %d: %s", path, e.line, e.column, e.text);
-    else if (!json_is_object(*j)) {
+    else if (s == DSP_OK && !json_is_object(*j)) {
         json_decref(*j);
         *j = NULL;
         s = dsp_fail(err, DSP_E_FORMAT, "%s: a JSON object expected", path);

@@ -6,7 +6,10 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "format/json_scan.h"
+
 enum { RECORD_VERSION = 1, MAX_TENSORS = 1 << 20, MAX_CUTS = 1 << 20, MAX_BINDS = 1 << 12, MAX_AXIS = 1 << 24, MAX_NAME = 4096 };
+static const uint64_t max_tree_bytes = (uint64_t)20 << 20; /* memory for the parsed JSON; there are two while a record is read */
 static const int64_t MAX_RANGE = (int64_t)1 << 62;
 
 dsp_record *dsp_record_create(void)
@@ -256,11 +259,14 @@ static bool get_record(reader *x, const json_t *root)
 
 dsp_status dsp_record_read(dsp_record **out, const uint8_t *p, size_t len, dsp_err *err)
 {
+    *out = NULL;
+    const dsp_status small = dsp_json_scan(p, len, max_tree_bytes, "quantisation record", err);
+    if (small != DSP_OK)
+        return small;
     json_error_t je;
     json_t      *root = json_loadb((const char *)p, len, JSON_REJECT_DUPLICATES, &je);
     reader       x = {.r = dsp_record_create(), .err = err, .st = DSP_OK};
     dsp_buf      again = {0};
-    *out = NULL;
     if (!x.r)
         x.st = dsp_fail(err, DSP_E_NOMEM, "quantisation record: out of memory");
     else if (!root)
