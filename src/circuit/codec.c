@@ -35,10 +35,22 @@ void dsp_ints_write(dsp_buf *out, const int64_t *v, size_t n)
     dsp_buf_put(out, b, at);
 }
 
-const int64_t *dsp_ints_read(dsp_rd *rd, dsp_arena *a, uint32_t *n, const char *what)
+static unsigned packed_width(const uint8_t *p, size_t n, unsigned w)
 {
-    const unsigned w = dsp_rd_u8(rd);
+    int64_t lo = 0, hi = 0;
+    for (size_t i = 0; i < n; i++) {
+        const int64_t v = dsp_int_at(p, w, i);
+        lo = v < lo ? v : lo;
+        hi = v > hi ? v : hi;
+    }
+    return width_of((const int64_t[]){lo, hi}, 2);
+}
+
+const uint8_t *dsp_ints_take(dsp_rd *rd, uint32_t *n, uint8_t *width, const char *what)
+{
+    const uint8_t w = dsp_rd_u8(rd);
     *n = 0;
+    *width = w;
     if (rd->bad)
         return NULL;
     if (w != 1 && w != 2 && w != 4 && w != 8) {
@@ -49,33 +61,47 @@ const int64_t *dsp_ints_read(dsp_rd *rd, dsp_arena *a, uint32_t *n, const char *
     const uint8_t *p = dsp_rd_take(rd, (size_t)count * w);
     if (!p)
         return NULL;
-    int64_t *v = DSP_ARENA_RAW(a, int64_t, count);
-    if (!v) {
-        dsp_rd_fail(rd, DSP_E_NOMEM, "%s: no memory for %u integers", what, count);
-        return NULL;
-    }
-    switch (w) {
-    case 1:
-        for (size_t i = 0; i < count; i++)
-            v[i] = (int8_t)p[i];
-        break;
-    case 2:
-        for (size_t i = 0; i < count; i++)
-            v[i] = (int16_t)(uint16_t)(p[2 * i] | p[2 * i + 1] << 8);
-        break;
-    case 4:
-        for (size_t i = 0; i < count; i++)
-            v[i] = (int32_t)(p[4 * i] | (uint32_t)p[4 * i + 1] << 8 | (uint32_t)p[4 * i + 2] << 16 | (uint32_t)p[4 * i + 3] << 24);
-        break;
-    default:
-        for (size_t i = 0; i < count; i++)
-            v[i] = (int64_t)dsp_get64(p + 8 * i);
-    }
-    if (w > 1 && width_of(v, count) != w) {
-        dsp_rd_fail(rd, DSP_E_FORMAT, "%s: integer width %u expected (the smallest that holds all), %u found", what, width_of(v, count), w);
+    if (w > 1 && packed_width(p, count, w) != w) {
+        dsp_rd_fail(rd, DSP_E_FORMAT, "%s: integer width %u expected (the smallest that holds all), %u found", what, packed_width(p, count, w), w);
         return NULL;
     }
     *n = count;
+    return p;
+}
+
+void dsp_ints_unpack(int64_t *v, const uint8_t *p, size_t n, unsigned w)
+{
+    switch (w) {
+    case 1:
+        for (size_t i = 0; i < n; i++)
+            v[i] = (int8_t)p[i];
+        break;
+    case 2:
+        for (size_t i = 0; i < n; i++)
+            v[i] = (int16_t)(uint16_t)(p[2 * i] | p[2 * i + 1] << 8);
+        break;
+    case 4:
+        for (size_t i = 0; i < n; i++)
+            v[i] = (int32_t)(p[4 * i] | (uint32_t)p[4 * i + 1] << 8 | (uint32_t)p[4 * i + 2] << 16 | (uint32_t)p[4 * i + 3] << 24);
+        break;
+    default:
+        for (size_t i = 0; i < n; i++)
+            v[i] = (int64_t)dsp_get64(p + 8 * i);
+    }
+}
+
+const int64_t *dsp_ints_read(dsp_rd *rd, dsp_arena *a, uint32_t *n, const char *what)
+{
+    uint8_t        w;
+    const uint8_t *p = dsp_ints_take(rd, n, &w, what);
+    if (!p)
+        return NULL;
+    int64_t *v = DSP_ARENA_RAW(a, int64_t, *n);
+    if (!v) {
+        dsp_rd_fail(rd, DSP_E_NOMEM, "%s: no memory for %u integers", what, *n);
+        return NULL;
+    }
+    dsp_ints_unpack(v, p, *n, w);
     return v;
 }
 

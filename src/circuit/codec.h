@@ -14,6 +14,17 @@ enum { DSP_MAX_AXIS = 1 << 24, DSP_MAX_CODE = 1 << 22, DSP_MAX_J = 1 << 16, DSP_
 void dsp_ints_write(dsp_buf *out, const int64_t *v, size_t n);
 /* Values in the arena; NULL and a bad cursor when the width is not minimal, bytes or memory are short. */
 const int64_t *dsp_ints_read(dsp_rd *rd, dsp_arena *a, uint32_t *n, const char *what);
+/* The same without memory: the bytes inside the input, count and width. NULL and a bad cursor as above. */
+const uint8_t *dsp_ints_take(dsp_rd *rd, uint32_t *n, uint8_t *width, const char *what);
+/* n integers of w bytes at p. */
+void dsp_ints_unpack(int64_t *v, const uint8_t *p, size_t n, unsigned w);
+static inline int64_t dsp_int_at(const uint8_t *p, unsigned w, size_t i)
+{
+    uint64_t v = 0;
+    for (unsigned b = 0; b < w; b++)
+        v |= (uint64_t)p[w * i + b] << 8 * b;
+    return w < 8 && v >> (8 * w - 1) ? (int64_t)(v | ~(uint64_t)0 << 8 * w) : (int64_t)v;
+}
 /* A non-empty name, copied into the arena and terminated; NULL and a bad cursor otherwise. */
 const char *dsp_name_read(dsp_rd *rd, dsp_arena *a, const char *what);
 /* Appends a name; false when it is empty, longer than 65535 bytes or not UTF-8. */

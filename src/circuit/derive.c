@@ -9,7 +9,7 @@
 #include "circuit/codec.h"
 #include "pcs/merkle.h"
 
-enum { MAX_TREE_LOG2 = 38, PROOF_HEADER = 40, SALT = 16 }; /* 2^38 = most rows times most columns */
+enum { MAX_DERIVED_BYTES = 24 << 20, MAX_TREE_LOG2 = 38, PROOF_HEADER = 40, SALT = 16 }; /* 2^38 = most rows times most columns */
 
 static const char *const part_name[DSP_R_KINDS] = {".rem", ".q", ".u", ".v", ".a", ".b", ""};
 
@@ -384,6 +384,17 @@ static void *get(walk *w, size_t n, size_t size)
     return p;
 }
 
+/* The smallest operations stand for the most: a limb of one byte is a tensor, a segment and a claim. No compiled key comes near. */
+static void check_memory(walk *w)
+{
+    const dsp_derived *D = w->D;
+    const uint64_t bytes = w->n_tensors * (sizeof *D->tensors + 13) + w->n_aux * sizeof *D->aux + w->n_ranges * sizeof *D->ranges + w->n_segs * sizeof *D->segs +
+                           w->n_expect * sizeof *D->expect + w->n_expect_tensors * 4 + w->n_groups * sizeof *D->groups + w->n_members * sizeof *D->members +
+                           w->n_aux_vals * sizeof *D->aux_vals + w->text + (uint64_t)w->key->n_ops * 64;
+    if (bytes > MAX_DERIVED_BYTES)
+        REFUSE(w, DSP_E_LIMIT, "what follows from the key takes %llu bytes, at most %d", (unsigned long long)bytes, MAX_DERIVED_BYTES);
+}
+
 static void allocate(walk *w)
 {
     dsp_derived   *D = w->D;
@@ -651,6 +662,7 @@ dsp_status dsp_derive(dsp_derived **out, const dsp_key *key, dsp_err *err)
     }
     D->tensors = key->tensors; /* the counting walk looks at key tensors only */
     walk_all(&w, scratch);
+    check_memory(&w);
     if (w.status != DSP_OK)
         goto done;
     allocate(&w);

@@ -119,7 +119,7 @@ DSP_MUST_USE dsp_status dsp_derive(dsp_derived **D, const dsp_key *key, dsp_err 
 void dsp_derived_free(dsp_derived *D);
 
 /* The remaining rules of V1 (S5, S12): queries, no wrap, order of operations, ranges, names. DSP_E_REJECTED with a
- * message that starts with "V1". */
+ * message that starts with "V1". A key that was read and is accepted has its weights unpacked here. */
 DSP_MUST_USE dsp_status dsp_key_check(const dsp_derived *D, dsp_err *err);
 
 /* The text of a label as in the specification ("conv1.q.0"); for messages and tests. */

@@ -142,7 +142,13 @@ dsp_status dsp_key_write(dsp_buf *out, const dsp_key *key, dsp_err *err)
     for (uint32_t i = 0; i < key->n_weights; i++) {
         put_name(&w, key->weights[i].name);
         put_u32s(&w, key->weights[i].dims, 4);
-        dsp_ints_write(out, key->weights[i].v, key->weights[i].count);
+        if (key->weights[i].v) {
+            dsp_ints_write(out, key->weights[i].v, key->weights[i].count);
+        } else { /* as it was read */
+            dsp_buf_u8(out, key->packed[i].width);
+            dsp_buf_u32(out, key->weights[i].count);
+            dsp_buf_put(out, key->packed[i].p, (size_t)key->weights[i].count * key->packed[i].width);
+        }
     }
     dsp_buf_u32(out, key->n_tables);
     for (uint32_t i = 0; i < key->n_tables; i++) {
@@ -186,7 +192,23 @@ typedef struct {
     dsp_rd    rd;
     dsp_key  *key;
     dsp_name *tensors, *weights; /* sorted */
+    uint64_t  room;              /* bytes of memory that may still be taken: 40 MiB + 2 len at first */
 } in;
+
+enum { NAME = 64 + sizeof(dsp_name) }; /* a short name in the arena, and its place in a sorted table */
+
+/* Whether n items of `each` bytes still fit: the smallest encodings grow many times over. */
+static bool fits(in *r, uint64_t n, uint64_t each, const char *what)
+{
+    if (r->rd.bad)
+        return false;
+    if (n > r->room / each) {
+        dsp_rd_fail(&r->rd, DSP_E_LIMIT, "%s: too many for a file of %zu bytes", what, r->rd.len);
+        return false;
+    }
+    r->room -= n * each;
+    return true;
+}
 
 static bool memory(in *r, const void *p)
 {
@@ -269,20 +291,34 @@ static void read_term(in *r, dsp_term *t)
     }
 }
 
+static void read_ints(in *r, dsp_ints *o, const char *what)
+{
+    uint32_t       n;
+    uint8_t        width;
+    const uint8_t *p = dsp_ints_take(&r->rd, &n, &width, what);
+    int64_t       *v = p && fits(r, 8 + (uint64_t)n, 8, what) ? DSP_ARENA_RAW(r->key->arena, int64_t, n) : NULL;
+    if (r->rd.bad || !memory(r, v))
+        return;
+    dsp_ints_unpack(v, p, n, width);
+    *o = (dsp_ints){n, v};
+}
+
 static void read_lin(in *r, dsp_op *o)
 {
     dsp_arena *a = r->key->arena;
     o->out = read_tensor_name(r);
     o->bias = find(r, r->weights, r->key->n_weights, "weight", true);
-    o->M.v = dsp_ints_read(&r->rd, a, &o->M.n, "multipliers M");
-    o->My.v = dsp_ints_read(&r->rd, a, &o->My.n, "multipliers My");
-    o->Mx.v = dsp_ints_read(&r->rd, a, &o->Mx.n, "multipliers Mx");
+    read_ints(r, &o->M, "multipliers M");
+    read_ints(r, &o->My, "multipliers My");
+    read_ints(r, &o->Mx, "multipliers Mx");
     o->s = dsp_rd_u8(&r->rd);
     o->rem = read_limbs(r);
     o->q = read_limbs(r);
     o->u = read_limbs(r);
     o->v = read_limbs(r);
     const uint32_t n = dsp_rd_count(&r->rd, 1 + 2 + 2 + 24, "terms");
+    if (!fits(r, n, sizeof(dsp_term), "terms"))
+        return;
     if (!memory(r, o->terms = DSP_ARENA_N(a, dsp_term, n)))
         return;
     o->n_terms = n;
@@ -331,6 +367,8 @@ static void read_tensors(in *r)
 {
     dsp_key       *k = r->key;
     const uint32_t n = dsp_rd_count(&r->rd, 3 + 1 + 12 + 24, "tensors");
+    if (!fits(r, n, sizeof(dsp_tensor) + NAME, "tensors"))
+        return;
     k->tensors = DSP_ARENA_N(k->arena, dsp_tensor, n);
     r->tensors = DSP_NEW_N(dsp_name, n);
     if (!memory(r, k->tensors) || !memory(r, r->tensors))
@@ -360,17 +398,24 @@ static void read_weights(in *r)
 {
     dsp_key       *k = r->key;
     const uint32_t n = dsp_rd_count(&r->rd, 3 + 16 + 5, "weights");
+    if (!fits(r, n, sizeof(dsp_weight) + sizeof(dsp_packed) + NAME + 64, "weights"))
+        return;
     k->weights = DSP_ARENA_N(k->arena, dsp_weight, n);
+    k->packed = DSP_ARENA_N(k->arena, dsp_packed, n);
     r->weights = DSP_NEW_N(dsp_name, n);
-    if (!memory(r, k->weights) || !memory(r, r->weights))
+    if (!memory(r, k->weights) || !memory(r, k->packed) || !memory(r, r->weights))
         return;
     for (uint32_t i = 0; i < n && !r->rd.bad; i++) {
         dsp_weight *w = &k->weights[i];
         w->name = dsp_name_read(&r->rd, k->arena, "weight");
         bounded_n(r, w->dims, 4, 1, "weight dimension");
-        w->v = dsp_ints_read(&r->rd, k->arena, &w->count, "weight");
-        if (r->rd.bad)
+        const uint8_t *p = dsp_ints_take(&r->rd, &w->count, &k->packed[i].width, "weight");
+        const size_t   bytes = (size_t)w->count * k->packed[i].width;
+        uint8_t       *own = p && fits(r, bytes, 1, "weight") ? dsp_arena_raw(k->arena, bytes, 1) : NULL;
+        if (r->rd.bad || !memory(r, own))
             return;
+        memcpy(own, p, bytes);
+        k->packed[i].p = own;
         uint64_t cells = 1; /* below 2^32 after every step that goes on */
         for (int a = 0; a < 4 && cells <= UINT32_MAX; a++)
             cells *= w->dims[a];
@@ -392,6 +437,8 @@ static void read_tables(in *r)
 {
     dsp_key       *k = r->key;
     const uint32_t n = dsp_rd_count(&r->rd, 2, "tables");
+    if (!fits(r, n, sizeof(dsp_table), "tables"))
+        return;
     if (!memory(r, k->tables = DSP_ARENA_N(k->arena, dsp_table, n)))
         return;
     for (uint32_t i = 0; i < n && !r->rd.bad; i++) {
@@ -407,8 +454,8 @@ static void read_tables(in *r)
         else if (t->kind == DSP_TABLE_PAIRS) {
             const size_t   cells = (size_t)2 << t->log2_rows;
             const uint8_t *p = dsp_rd_take(&r->rd, 8 * cells);
-            int64_t       *v = p ? DSP_ARENA_RAW(k->arena, int64_t, cells) : NULL;
-            if (!p || !memory(r, v))
+            int64_t       *v = p && fits(r, cells, 8, "tables") ? DSP_ARENA_RAW(k->arena, int64_t, cells) : NULL;
+            if (!p || r->rd.bad || !memory(r, v))
                 return;
             for (size_t j = 0; j < cells; j++)
                 v[j] = (int64_t)dsp_get64(p + 8 * j);
@@ -422,6 +469,8 @@ static void read_ops(in *r)
 {
     dsp_key       *k = r->key;
     const uint32_t n = dsp_rd_count(&r->rd, 1 + 3 + 3 + 1, "operations");
+    if (!fits(r, n, sizeof(dsp_op) + NAME, "operations"))
+        return;
     dsp_name      *names = DSP_NEW_N(dsp_name, n);
     k->ops = DSP_ARENA_N(k->arena, dsp_op, n);
     if (!memory(r, names) || !memory(r, k->ops))
@@ -490,6 +539,7 @@ dsp_status dsp_key_read(dsp_key **key, const uint8_t *p, size_t len, dsp_err *er
     if (!r.key)
         return dsp_fail(err, DSP_E_NOMEM, "slice key: no memory");
     dsp_rd_init(&r.rd, p, len, "slice key", err ? err : &local);
+    r.room = ((uint64_t)40 << 20) + 2 * (uint64_t)len;
     const uint8_t *magic = dsp_rd_take(&r.rd, 4);
     if (magic && memcmp(magic, "DSPK", 4) != 0)
         dsp_rd_fail(&r.rd, DSP_E_FORMAT, "'DSPK' expected at the start");

@@ -28,6 +28,7 @@ typedef struct {
 } dsp_tensor;
 
 typedef struct { const char *name; uint32_t dims[4]; uint32_t count; const int64_t *v; } dsp_weight; /* O, C/groups, kh, kw */
+typedef struct { const uint8_t *p; uint8_t width; } dsp_packed;  /* integers of width bytes, two's complement */
 typedef struct { uint8_t kind, log2_rows; const int64_t *pairs; /* 2 * 2^log2_rows for pairs: x, y, x, y, .. */ } dsp_table;
 typedef struct { uint8_t n, w[DSP_MAX_LIMBS]; } dsp_limbs;       /* widths, least significant first */
 typedef struct { uint32_t x; uint32_t stride[3]; int64_t off[3]; } dsp_view;
@@ -68,6 +69,7 @@ typedef struct dsp_key {
     uint32_t      n_tensors, n_weights, n_tables, n_ops, n_trees;
     dsp_tensor   *tensors;
     dsp_weight   *weights;
+    dsp_packed   *packed;                /* per weight, of a key that was read; NULL otherwise */
     dsp_table    *tables;
     dsp_op       *ops;
     dsp_geometry *trees;                 /* edges in the order of the edge tensors, A last */
@@ -83,7 +85,8 @@ void     dsp_key_free(dsp_key *key);
 DSP_MUST_USE dsp_status dsp_key_write(dsp_buf *out, const dsp_key *key, dsp_err *err);
 /* Sets key->digest from the canonical bytes. */
 DSP_MUST_USE dsp_status dsp_key_seal(dsp_key *key, dsp_err *err);
-/* Reads hostile bytes. *key is the caller's; NULL on failure (DSP_E_FORMAT, DSP_E_LIMIT, DSP_E_NOMEM). */
+/* Reads hostile bytes. *key is the caller's; NULL on failure (DSP_E_FORMAT, DSP_E_LIMIT, DSP_E_NOMEM). Weights stay packed (v is NULL) until
+ * dsp_key_check has accepted the key: up to eight times their bytes are not for keys that are refused. Memory: below 64 MiB + 4 len. */
 DSP_MUST_USE dsp_status dsp_key_read(dsp_key **key, const uint8_t *p, size_t len, dsp_err *err);
 
 static inline uint64_t dsp_cells(const uint32_t dims[3]) { return (uint64_t)dims[0] * dims[1] * dims[2]; }

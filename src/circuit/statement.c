@@ -4,6 +4,7 @@
 
 #include "circuit/codec.h"
 
+static const size_t tree_bytes = (size_t)40 << 20; /* names and tables while a file is read, besides twice its bytes */
 enum { MAX_SLICES = 1 << 16, USE_ALL = DSP_STMT_INPUT | DSP_STMT_OUTPUT | DSP_STMT_INNER };
 
 static const char magic[8] = {'D', 'S', 'P', 'S', 'T', 'M', 'T', '1'};
@@ -230,7 +231,8 @@ static void read_slices(dsp_rd *rd, dsp_statement *s)
     dsp_free(names);
 }
 
-static void read_pubs(dsp_rd *rd, dsp_statement *s)
+/* keep: false checks the cells and leaves them out. */
+static void read_pubs(dsp_rd *rd, dsp_statement *s, bool keep)
 {
     dsp_name *names;
     uint64_t  total = 0;
@@ -238,6 +240,7 @@ static void read_pubs(dsp_rd *rd, dsp_statement *s)
     for (uint32_t i = 0; i < s->n_pubs && !rd->bad; i++) {
         dsp_stmt_pub *x = &s->pubs[i];
         uint32_t      n;
+        uint8_t       width;
         x->name = dsp_name_read(rd, s->arena, "public tensor");
         x->use = dsp_rd_u8(rd);
         for (int a = 0; a < 3; a++)
@@ -251,7 +254,10 @@ static void read_pubs(dsp_rd *rd, dsp_statement *s)
             dsp_rd_fail(rd, DSP_E_FORMAT, "public tensor '%.80s': use 1 to %d expected, %u found", x->name, USE_ALL, x->use);
         else if (want == 0 || total > DSP_MAX_PUB_CELLS)
             dsp_rd_fail(rd, DSP_E_LIMIT, "public tensor '%.80s': all together have 1 to %d cells", x->name, DSP_MAX_PUB_CELLS);
-        x->cells = dsp_ints_read(rd, s->arena, &n, x->name);
+        if (keep)
+            x->cells = dsp_ints_read(rd, s->arena, &n, x->name);
+        else
+            (void)dsp_ints_take(rd, &n, &width, x->name);
         if (!rd->bad && n != want)
             dsp_rd_fail(rd, DSP_E_FORMAT, "public tensor '%.80s': %llu cells expected, %u found", x->name, (unsigned long long)want, n);
         names[i] = (dsp_name){x->name, i};
@@ -273,20 +279,21 @@ static void read_edges(dsp_rd *rd, dsp_statement *s)
     dsp_free(names);
 }
 
-dsp_status dsp_statement_read(dsp_statement **out, const uint8_t *p, size_t len, dsp_err *err)
+static dsp_status read_all(dsp_statement **out, const uint8_t *p, size_t len, bool keep, dsp_err *err)
 {
-    dsp_err        local;
     dsp_rd         rd;
-    dsp_statement *s = dsp_statement_create();
+    dsp_statement *s = DSP_NEW(dsp_statement);
     *out = NULL;
-    if (!s)
+    if (!s || !(s->arena = dsp_arena_create(keep ? 0 : tree_bytes + 2 * len))) {
+        dsp_free(s);
         return dsp_fail(err, DSP_E_NOMEM, "statement: no memory");
+    }
     const size_t body = len < 32 ? len : len - 32;
-    dsp_rd_init(&rd, p, body, "statement", err ? err : &local);
+    dsp_rd_init(&rd, p, body, "statement", err);
     const uint8_t *m = dsp_rd_take(&rd, sizeof magic);
     if (m && memcmp(m, magic, sizeof magic) != 0)
         dsp_rd_fail(&rd, DSP_E_FORMAT, "'%.8s' expected at the start", magic);
-    if (!rd.bad) {
+    if (!rd.bad && !keep) {
         const dsp_digest d = dsp_sha256(p, body);
         if (len < 32 || memcmp(d.b, p + body, 32) != 0)
             dsp_rd_fail(&rd, DSP_E_FORMAT, "the SHA-256 at its end is not that of its bytes: cut off or changed");
@@ -297,7 +304,7 @@ dsp_status dsp_statement_read(dsp_statement **out, const uint8_t *p, size_t len,
     read32(&rd, s->run_key.b);
     read32(&rd, s->nonce);
     read_slices(&rd, s);
-    read_pubs(&rd, s);
+    read_pubs(&rd, s, keep);
     read_edges(&rd, s);
     const dsp_status st = dsp_rd_done(&rd, true);
     if (st == DSP_OK)
@@ -305,6 +312,19 @@ dsp_status dsp_statement_read(dsp_statement **out, const uint8_t *p, size_t len,
     else
         dsp_statement_free(s);
     return st;
+}
+
+/* Twice: cells of one byte become eight, which is not for bytes that are refused in the end. */
+dsp_status dsp_statement_read(dsp_statement **out, const uint8_t *p, size_t len, dsp_err *err)
+{
+    dsp_err          local = {DSP_OK, ""};
+    const dsp_status st = read_all(out, p, len, false, err ? err : &local);
+    if (st == DSP_E_NOMEM)
+        return dsp_fail(err, DSP_E_LIMIT, "statement: its %zu bytes take more than %zu bytes of memory", len, tree_bytes + 2 * len);
+    if (st != DSP_OK)
+        return st;
+    dsp_statement_free(*out);
+    return read_all(out, p, len, true, err ? err : &local);
 }
 
 /* ---- one slice of a run ---- */

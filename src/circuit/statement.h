@@ -45,7 +45,7 @@ void           dsp_statement_free(dsp_statement *s);
 dsp_digest     dsp_model_id(const dsp_digest *model, const dsp_digest *record, const dsp_digest *keys, size_t n);
 /* Bytes: "DSPSTMT1", fields as in docs/formats.md, SHA-256 of all before at the end. */
 DSP_MUST_USE dsp_status dsp_statement_write(dsp_buf *out, const dsp_statement *s, dsp_err *err);
-/* Reads hostile bytes; canonical encodings only. */
+/* Reads hostile bytes; canonical encodings only. Memory until they are refused: below 64 MiB + 4 len. */
 DSP_MUST_USE dsp_status dsp_statement_read(dsp_statement **s, const uint8_t *p, size_t len, dsp_err *err);
 /* The statement of one slice, taken from that of the run. pub and root arrays come from the arena; DSP_E_FORMAT when the run
  * statement lacks a name that the key uses. */
