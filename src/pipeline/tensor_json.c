@@ -8,7 +8,10 @@
 #include "base/mem.h"
 #include "pipeline/tensor_file.h"
 
-enum { MAX_DEPTH = 32, MAX_FILE = 1 << 30 };
+enum { MAX_DEPTH = 32, MAX_KEYS = 1024, MAX_FILE = 1 << 30 };
+/* Memory for a document of n bytes: this and 2 n. With the text itself and tensors made of its numbers it stays below 64 MiB + 4 n; numbers of
+ * twelve bytes or more always fit. */
+static const size_t tree_bytes = (size_t)40 << 20;
 
 struct dsp_jdoc {
     dsp_arena *arena;
@@ -36,10 +39,12 @@ static dsp_status fail_at(parser *p, dsp_status code, const char *msg)
     return p->status;
 }
 
+/* Memory is short, or, more likely, the ceiling is reached. */
 static dsp_status no_memory(parser *p)
 {
     if (p->status == DSP_OK)
-        p->status = dsp_fail(p->err, DSP_E_NOMEM, "%s: no memory for its content", p->what);
+        p->status = dsp_fail(p->err, DSP_E_FORMAT, "%s: its %zu bytes take more than %zu bytes of memory", p->what, (size_t)(p->end - p->start),
+                             tree_bytes + 2 * (size_t)(p->end - p->start));
     return p->status;
 }
 
@@ -209,18 +214,38 @@ static dsp_jnode *node(parser *p, uint8_t kind)
     return n;
 }
 
-/* Doubles an arena array; what the arena held before stays until it is dropped. */
-static void *grown(parser *p, const void *old, size_t count, size_t *cap, size_t size)
+/* Items of the list that starts here, by the commas up to its bracket: at least as many as it has where it is well formed. */
+static size_t count_items(const parser *p)
 {
-    const size_t to = *cap ? *cap * 2 : 16;
-    void        *q = dsp_arena_raw(p->arena, to, size);
-    if (!q) {
+    size_t items = 1, depth = 0;
+    for (const char *c = p->at; c < p->end; c++)
+        switch (*c) {
+        case '"':
+            for (c++; c < p->end && *c != '"'; c++)
+                c += *c == '\\' && c + 1 < p->end;
+            break;
+        case '[': case '{':
+            depth++;
+            break;
+        case ']': case '}':
+            if (depth-- == 0)
+                return items;
+            break;
+        case ',':
+            items += depth == 0;
+            break;
+        default:
+            break;
+        }
+    return items;
+}
+
+/* Room for count items. */
+static void *room(parser *p, size_t count, size_t size)
+{
+    void *q = dsp_arena_raw(p->arena, count, size);
+    if (!q)
         no_memory(p);
-        return NULL;
-    }
-    if (count)
-        memcpy(q, old, count * size);
-    *cap = to;
     return q;
 }
 
@@ -240,14 +265,13 @@ static dsp_jnode *array(parser *p, unsigned depth)
         return n;
     }
     n->kind = starts_number(*p->at) ? DSP_J_NUMBERS : DSP_J_ARRAY;
+    cap = count_items(p);
+    if (n->kind == DSP_J_NUMBERS ? !(n->num = room(p, cap, sizeof *n->num)) : !(n->item = room(p, cap, sizeof *n->item)))
+        return NULL;
     for (;;) {
         if (n->count == cap) {
-            if (n->kind == DSP_J_NUMBERS) {
-                if (!(n->num = grown(p, n->num, n->count, &cap, sizeof *n->num)))
-                    return NULL;
-            } else if (!(n->item = grown(p, n->item, n->count, &cap, sizeof *n->item))) {
-                return NULL;
-            }
+            fail_at(p, DSP_E_FORMAT, "brackets that do not match");
+            return NULL;
         }
         blanks(p);
         if (n->kind == DSP_J_NUMBERS) {
@@ -279,7 +303,7 @@ static dsp_jnode *array(parser *p, unsigned depth)
 static dsp_jnode *object(parser *p, unsigned depth)
 {
     dsp_jnode *n = node(p, DSP_J_OBJECT);
-    size_t     cap = 0, cap2 = 0;
+    size_t     cap = 0;
     p->at++;
     blanks(p);
     if (!n)
@@ -288,10 +312,18 @@ static dsp_jnode *object(parser *p, unsigned depth)
         p->at++;
         return n;
     }
+    cap = count_items(p);
+    if (cap > MAX_KEYS) {
+        fail_at(p, DSP_E_FORMAT, "an object has more than 1024 keys");
+        return NULL;
+    }
+    if (!(n->item = room(p, cap, sizeof *n->item)) || !(n->key = room(p, cap, sizeof *n->key)))
+        return NULL;
     for (;;) {
-        if (n->count == cap && (!(n->item = grown(p, n->item, n->count, &cap, sizeof *n->item)) ||
-                                !(n->key = grown(p, n->key, n->count, &cap2, sizeof *n->key))))
+        if (n->count == cap) {
+            fail_at(p, DSP_E_FORMAT, "brackets that do not match");
             return NULL;
+        }
         blanks(p);
         if (*p->at != '"') {
             fail_at(p, DSP_E_FORMAT, "a key in quotes expected");
@@ -313,10 +345,6 @@ static dsp_jnode *object(parser *p, unsigned depth)
         if (!(n->item[n->count] = value(p, depth + 1)))
             return NULL;
         n->count++;
-        if (n->count > 4096) {
-            fail_at(p, DSP_E_FORMAT, "an object has more than 4096 keys");
-            return NULL;
-        }
         blanks(p);
         if (*p->at == ',') {
             p->at++;
@@ -365,7 +393,7 @@ dsp_status dsp_jdoc_read(dsp_jdoc **doc, const uint8_t *bytes, size_t len, const
     parser    p = {(const char *)bytes, (const char *)bytes + len, (const char *)bytes, what, NULL, err, DSP_OK};
     dsp_jdoc *d = DSP_NEW(dsp_jdoc);
     *doc = NULL;
-    if (!d || !(d->arena = dsp_arena_create(0))) {
+    if (!d || !(d->arena = dsp_arena_create(tree_bytes + 2 * len))) {
         dsp_free(d);
         return no_memory(&p);
     }
