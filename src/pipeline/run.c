@@ -354,23 +354,39 @@ static dsp_status compare(runner *r, const dsp_array *out, dsp_err *err)
 
 static dsp_status write_output(runner *r, dsp_err *err)
 {
-    json_t *o = dsp_json_head(), *list = json_object(), *e, *shape;
-    size_t  i;
+    char       *own = r->a->output ? NULL : dsp_path_join(r->root, "inference_results.json");
+    const char *path = r->a->output ? r->a->output : own;
+    char       *dir = path ? dsp_path_dir(path) : NULL;
+    json_t     *o = dsp_json_head(), *list = json_object(), *e, *shape;
+    size_t      i;
+    if (!dir) {
+        dsp_free(own);
+        json_decref(o);
+        json_decref(list);
+        return dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    }
     static const char *const same[] = {"prediction", "probabilities", "outputs", "comparison", "run_id"};
     for (size_t k = 0; k < sizeof same / sizeof *same; k++)
         if (json_object_get(r->result, same[k]))
-            dsp_json_put(o, same[k], json_incref(json_object_get(r->result, same[k])));
+            dsp_json_put(o, same[k], json_deep_copy(json_object_get(r->result, same[k])));
+    json_array_foreach(json_object_get(o, "outputs"), i, e)
+        json_object_del(e, "verified");   /* of a run that was taken up: said by verify, not by this step */
     size_t total = 1;
     shape = json_object_get(json_array_get(json_object_get(r->result, "outputs"), 0), "shape");
     json_array_foreach(shape, i, e)
         total *= (size_t)json_integer_value(e);
     dsp_json_put(o, "tensor_shape", json_pack("[i,I]", 1, (json_int_t)total));
-    json_array_foreach(json_object_get(json_object_get(r->result, "execution_chain"), "execution_results"), i, e)
-        dsp_json_put(list, dsp_json_str(e, "segment_id"), json_incref(json_object_get(e, "witness_execution")));
+    json_array_foreach(json_object_get(json_object_get(r->result, "execution_chain"), "execution_results"), i, e) {
+        json_t *w = json_copy(json_object_get(e, "witness_execution"));
+        char   *file = dsp_path_join(r->folder.dir, dsp_json_str(w, "output_file"));
+        if (file && strcmp(dsp_json_str(w, "output_file"), "unknown") != 0)
+            dsp_json_put(w, "witness_path", rel(dir, file));
+        dsp_free(file);
+        dsp_json_put(list, dsp_json_str(e, "segment_id"), w);
+    }
     dsp_json_put(o, "slice_results", list);
-    char            *own = r->a->output ? NULL : dsp_path_join(r->root, "inference_results.json");
-    const char      *path = r->a->output ? r->a->output : own;
     const dsp_status s = path ? dsp_json_save(path, o, 2, true, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    dsp_free(dir);
     dsp_free(own);
     json_decref(o);
     return s;
@@ -386,8 +402,12 @@ static dsp_status finish(runner *r, dsp_err *err)
     dsp_status       s = out ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for the outputs");
     for (uint32_t i = 0; i < g->n_outputs && s == DSP_OK; i++) {
         s = dsp_store_array(&out[i], r->m, &r->store, g->outputs[i], err);
-        if (s == DSP_OK)
-            json_array_append_new(list, dsp_array_json(g->values[g->outputs[i]].name, &out[i], true));
+        if (s == DSP_OK) {
+            const dsp_digest d = dsp_arrays_digest(&out[i], 1);
+            json_t          *o = dsp_array_json(g->values[g->outputs[i]].name, &out[i], true);
+            dsp_json_put(o, "tensor_sha256", dsp_json_hex(&d));
+            json_array_append_new(list, o);
+        }
     }
     dsp_json_put(r->result, "outputs", list);
     if (s == DSP_OK)

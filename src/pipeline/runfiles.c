@@ -196,7 +196,14 @@ json_t *dsp_chain_json(const dsp_model *m, const char *from)
         dsp_json_put(e, "parameters", json_integer((json_int_t)s->params));
         dsp_json_put(e, "macs", json_integer((json_int_t)s->macs));
         if (s->slice) {
+            char file[96];
             dsp_json_put(e, "circuit_path", json_incref(cp));
+            for (int k = 0; k < 2; k++) {
+                snprintf(file, sizeof file, "%s/%s/%s_%s.bin", s->name, s->slice->backend->folder, s->name, k ? "pk" : "vk");
+                char *key = dsp_path_join(m->slices_dir, file);
+                dsp_json_put(e, k ? "pk_path" : "vk_path", key ? relative(from, key) : json_null());
+                dsp_free(key);
+            }
             dsp_json_put(e, "vk_sha256", dsp_json_hex(&s->slice->digest));
         } else {
             dsp_json_put(e, "reason", json_string(s->reason));
