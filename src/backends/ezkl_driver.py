@@ -119,8 +119,10 @@ def main():
         if not COMMANDS[a.command][0](ezkl, a):
             print(f'{a.command} failed', file=sys.stderr)
             return FAILED
-    except RuntimeError as e:
-        print(e, file=sys.stderr)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as e:  # a panic inside the package is no Exception
+        print(f'{a.command}: {type(e).__name__}: {e}', file=sys.stderr)
         return FAILED
     return 0
 
