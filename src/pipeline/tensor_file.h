@@ -1,6 +1,6 @@
 /* The one reader of tensor files (specification 2.7): input data, expected outputs, labelled sets.
  *
- * Accepted: a bare array, or an object with input_data | input | data | inputs (output_data | outputs for outputs). The value is a flat list, one
+ * Accepted: .npy, TensorProto, and JSON: a bare array, or an object with input_data | input | data | inputs (output_data | outputs for outputs). The value is a flat list, one
  * flat list per tensor, nested arrays of the declared shape with or without leading axes of 1, a list of
  * {name, data[, shape]}, or an object keyed by name. Counts must match exactly. Anyone may have written these bytes.
  */
@@ -9,7 +9,7 @@
 
 #include "onnx/graph.h"
 
-/* A JSON document whose arrays of numbers are stored flat. */
+/* A JSON document whose arrays of numbers are stored flat (labelled sets). */
 typedef struct dsp_jdoc dsp_jdoc;
 typedef struct dsp_jnode dsp_jnode;
 enum { DSP_J_NULL, DSP_J_NUMBER, DSP_J_STRING, DSP_J_NUMBERS, DSP_J_ARRAY, DSP_J_OBJECT };
@@ -33,10 +33,9 @@ const dsp_jnode *dsp_jnode_get(const dsp_jnode *o, const char *key);   /* NULL: 
 /* What a tensor must look like. */
 typedef struct { const char *name; int32_t dtype; uint32_t rank; int64_t dims[DSP_MAX_RANK]; } dsp_tensor_spec;
 
-/* Reads n tensors; out[i].data is the caller's (dsp_array_release), none on failure. what names the file. outputs: the key output_data
- * is looked for first. Fails with DSP_E_FORMAT, saying what was expected and found. */
-DSP_MUST_USE dsp_status dsp_tensors_from_json(dsp_array *out, const dsp_tensor_spec *spec, size_t n, const dsp_jnode *root, const char *what,
-                                              bool outputs, dsp_err *err);
+/* Reads n tensors; out[i].data is the caller's (dsp_array_release), none on failure. JSON (pipeline/tensor_stream.c), a .npy file, or a file
+ * NAME.pb with an ONNX TensorProto; the last two hold one tensor. outputs: the keys output_data and outputs are looked for first. Memory: the
+ * tensors, and for a TensorProto its bytes. Fails with DSP_E_FORMAT, saying what was expected and found. */
 DSP_MUST_USE dsp_status dsp_tensors_load(dsp_array *out, const dsp_tensor_spec *spec, size_t n, const char *path, bool outputs, dsp_err *err);
 
 /* SHA-256 over dtype, dims and data of arrays: what a run was made from. */

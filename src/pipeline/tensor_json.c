@@ -6,7 +6,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "pipeline/tensor_file.h"
+#include "pipeline/json_lex.h"
 
 enum { MAX_DEPTH = 32, MAX_KEYS = 1024, MAX_FILE = 1 << 30 };
 /* Memory for a document of n bytes: this and 2 n. With the text itself and tensors made of its numbers it stays below 64 MiB + 4 n; numbers of
@@ -63,71 +63,12 @@ static bool word(parser *p, const char *w)
     return true;
 }
 
-/* A number in JSON's grammar, or true, false. NaN and infinities are no JSON; a literal too large for a double is refused. */
 static bool number(parser *p, dsp_jnum *out)
 {
-    if (word(p, "true") || word(p, "false")) {
-        *out = (dsp_jnum){p->at[-2] == 'u', p->at[-2] == 'u', true};
-        return true;
-    }
-    const char *s = p->at, *q = s;
-    const bool  neg = *q == '-';
-    q += neg;
-    if (*q < '0' || *q > '9') {
-        fail_at(p, DSP_E_FORMAT, strncmp(q, "NaN", 3) == 0 || strncmp(q, "Inf", 3) == 0 ? "a finite number expected" : "a value expected");
-        return false;
-    }
-    uint64_t mant = 0;
-    bool     exact = true, plain = true;
-    int      scale = 0;
-    const char *digits = q;
-    for (; *q >= '0' && *q <= '9'; q++) {
-        exact = exact && mant <= (UINT64_MAX - 9) / 10;
-        mant = exact ? mant * 10 + (uint64_t)(*q - '0') : mant;
-    }
-    if (*digits == '0' && q - digits > 1) {
-        fail_at(p, DSP_E_FORMAT, "a number starts with a zero");
-        return false;
-    }
-    if (*q == '.') {
-        plain = false;
-        const char *frac = ++q;
-        for (; *q >= '0' && *q <= '9'; q++, scale++) {
-            exact = exact && mant <= (UINT64_MAX - 9) / 10;
-            mant = exact ? mant * 10 + (uint64_t)(*q - '0') : mant;
-        }
-        if (q == frac) {
-            fail_at(p, DSP_E_FORMAT, "digits expected after the point");
-            return false;
-        }
-    }
-    if (*q == 'e' || *q == 'E') {
-        plain = false;
-        exact = false;
-        q++;
-        q += *q == '+' || *q == '-';
-        const char *ex = q;
-        while (*q >= '0' && *q <= '9')
-            q++;
-        if (q == ex) {
-            fail_at(p, DSP_E_FORMAT, "digits expected in the exponent");
-            return false;
-        }
-    }
-    static const double p10[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    if (exact && mant < (uint64_t)1 << 53 && scale <= 22) /* both exact doubles: one correctly rounded division */
-        out->d = (double)mant / p10[scale];
-    else
-        out->d = fabs(strtod(s, NULL));
-    out->d = neg ? -out->d : out->d;
-    out->exact = plain && exact && mant <= (uint64_t)INT64_MAX;
-    out->i = out->exact ? (neg ? -(int64_t)mant : (int64_t)mant) : 0;
-    if (!isfinite(out->d)) {
-        fail_at(p, DSP_E_FORMAT, "a finite number expected");
-        return false;
-    }
-    p->at = q;
-    return true;
+    const char *why = dsp_json_number(out, &p->at, p->at);
+    if (why)
+        fail_at(p, DSP_E_FORMAT, why);
+    return !why;
 }
 
 static unsigned hex4(const char *s, bool *ok)
