@@ -40,6 +40,19 @@ static void add_libraries(const char **list, size_t *n, dsp_arena *a, const char
     closedir(d);
 }
 
+const char *cli_exe_dir(cli *c)
+{
+    char          exe[4096];
+    const ssize_t len = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (len <= 0)
+        return NULL;
+    exe[len] = 0;
+    char       *dir = dsp_path_dir(exe);
+    const char *out = dir ? dsp_arena_strdup(c->o.arena, dir) : NULL;
+    dsp_free(dir);
+    return out;
+}
+
 /* DSPERSE_ORT alone when it is set; else beside the build, below the installation prefix, then whatever the loader finds. */
 static const char *const *ort_places(cli *c)
 {
@@ -47,24 +60,18 @@ static const char *const *ort_places(cli *c)
     const char  *env = getenv("DSPERSE_ORT");
     const char **list = DSP_ARENA_N(c->o.arena, const char *, MAX_ORT);
     size_t       n = 0;
-    char         exe[4096];
+    const char  *dir = cli_exe_dir(c);
     if (!list)
         return NULL;
     if (env && *env) {
         list[0] = env;
         return list;
     }
-    const ssize_t len = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (len > 0) {
-        exe[len] = 0;
-        char *dir = dsp_path_dir(exe);
-        for (size_t i = 0; dir && i < sizeof below / sizeof *below; i++) {
-            char *p = dsp_path_join(dir, below[i]);
-            if (p)
-                add_libraries(list, &n, c->o.arena, p);
-            dsp_free(p);
-        }
-        dsp_free(dir);
+    for (size_t i = 0; dir && i < sizeof below / sizeof *below; i++) {
+        char *p = dsp_path_join(dir, below[i]);
+        if (p)
+            add_libraries(list, &n, c->o.arena, p);
+        dsp_free(p);
     }
     list[n++] = "libonnxruntime.so.1";
     list[n++] = "libonnxruntime.so";
@@ -91,8 +98,20 @@ static int log_level(cli *c)
     return cli_usage(c, "--log-level: DEBUG, INFO, WARNING, ERROR or CRITICAL expected, \"%s\" found", s);
 }
 
+static int version_json(cli *c)
+{
+    json_t *o = json_object();
+    dsp_err err = {DSP_OK, ""};
+    json_object_set_new(o, "program", json_string("dsperse"));
+    json_object_set_new(o, "version", json_string(DSP_VERSION));
+    json_object_set_new(o, "protocol_version", json_integer(DSP_PROTOCOL_VERSION));
+    return cli_end(c, DSP_OK, &err, o);
+}
+
 static int version(cli *c)
 {
+    if (c->json)
+        return version_json(c);
     printf("dsperse %s\n", DSP_VERSION);
     if (c->o.given[OPT_VERBOSE]) {
         const uint32_t cpu = dsp_cpu_bits();
@@ -132,18 +151,13 @@ static int prepare(cli *c)
                                              : cli_usage(c, "--%.*s: public or private expected, \"%s\" found",
                                                          (int)strcspn(cli_option(visible[i])->names, " "), cli_option(visible[i])->names, v);
     }
-    const char *backend = c->o.value[OPT_BACKEND];
-    if (backend && strcmp(backend, "native") != 0) {
-        const char *known = strstr(backend, "ezkl");
-        if (!known)
-            return cli_usage(c, "--backend: native expected, \"%s\" found", backend);
-        fprintf(stderr, "dsperse %s: backend \"%s\" is not part of this build\n", c->cmd->name, backend);
-        return EXIT_NO_BACKEND;
-    }
+    if ((code = cli_backend(c)) != EXIT_OK)
+        return code;
     c->pipe.pool = threads == 1 ? NULL : dsp_pool_create((unsigned)threads);
     c->pipe.ort_paths = ort_places(c);
     c->pipe.say = cli_say;
     c->pipe.say_arg = c;
+    c->pipe.progress = cli_on_progress;
     return EXIT_OK;
 }
 
@@ -151,12 +165,13 @@ int cli_main(int argc, char **argv)
 {
     cli         c = {0};
     bool        stop;
-    const char *no_colour = getenv("NO_COLOR");
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     signal(SIGINT, interrupted);
     signal(SIGTERM, interrupted);
     signal(SIGPIPE, SIG_IGN);
-    c.colour_out = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
-    c.colour_err = isatty(STDERR_FILENO) && !(no_colour && *no_colour);
+    const bool dumb = !term || !*term || strcmp(term, "dumb") == 0;
+    c.colour_out = isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && !dumb;
+    c.colour_err = isatty(STDERR_FILENO) && !(no_colour && *no_colour) && !dumb;
     int code = cli_parse(&c, argc, argv, &stop);
     if (stop)
         goto done;
@@ -173,11 +188,15 @@ int cli_main(int argc, char **argv)
     }
     if ((code = prepare(&c)) != EXIT_OK)
         goto done;
+    if (!c.quiet)
+        c.progress = cli_progress_start(isatty(STDERR_FILENO) && !dumb, c.colour_err, c.level <= DSP_SAY_INFO);
     /* A model folder stands for its slices and its runs. */
     if ((c.cmd->needed == OPT_SLICES || c.cmd->needed == OPT_RUN) && !c.o.given[c.cmd->needed] && c.o.given[OPT_MODEL_DIR]) {
         c.o.given[c.cmd->needed] = true;
         c.o.value[c.cmd->needed] = c.o.value[OPT_MODEL_DIR];
     }
+    if ((code = cli_prompt(&c)) != EXIT_OK)
+        goto done;
     if (c.cmd->needed != OPT_COUNT && !c.o.given[c.cmd->needed]) {
         const char *names = cli_option(c.cmd->needed)->names;
         code = cli_usage(&c, "missing option: --%.*s", (int)strcspn(names, " "), names);
@@ -185,6 +204,7 @@ int cli_main(int argc, char **argv)
     }
     code = c.cmd->run(&c);
 done:
+    cli_progress_stop(c.progress);
     dsp_pipe_release(&c.pipe);
     dsp_arena_free(c.o.arena);
     if (fflush(stdout) != 0 && code == EXIT_OK)

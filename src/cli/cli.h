@@ -53,31 +53,64 @@ typedef struct {
     opt_id      needed;          /* an option that must be given; OPT_COUNT: none */
 } command;
 
+typedef struct cli_progress cli_progress;
+
 typedef struct cli {
     const command *cmd;
     opts           o;
     dsp_pipe       pipe;
     bool           json, quiet, colour_out, colour_err;
+    cli_progress  *progress;     /* NULL: none is shown */
     int            level;        /* of talk: dsp_say and above */
     json_t        *result;       /* what --json prints */
 } cli;
 
 const command *cli_commands(void);               /* ends with name NULL */
 const opt_row *cli_option(opt_id id);
+const opt_id  *cli_global_options(void);         /* ends with OPT_COUNT */
+/* What an option does in this command (NULL: in general), its default included. */
+const char    *cli_option_help(const command *k, opt_id id);
+const char    *cli_choices(opt_id id);           /* the values it may have, separated by blanks; NULL: others */
+bool           cli_hidden(const command *k);     /* left out of help, manual and completions */
 
 /* Parses argv. Returns EXIT_OK, or the exit code after a message on stderr (*stop is set: end with that code, help included). */
 int  cli_parse(cli *c, int argc, char **argv, bool *stop);
 void cli_help(FILE *f, const command *cmd);      /* NULL: the program */
+/* ~, $VAR and ${VAR} expanded, absolute, without "." and ".." parts; from the arena. NULL: too long. */
+const char *cli_path(dsp_arena *a, const char *p);
+/* Takes a value as if it had been given on the command line. */
+int  cli_store(cli *c, opt_id id, const char *value);
+/* --backend: EXIT_OK, or the code after a message. Groups become --layers. */
+int  cli_backend(cli *c);
+const char *cli_exe_dir(cli *c);                 /* folder of the program; NULL: not known */
+
+/* ---- questions (prompt.c) ---- */
+bool cli_can_ask(const cli *c);
+/* Asks for what the command needs and was not given. EXIT_OK, or the code after a message. */
+int  cli_prompt(cli *c);
+
+/* ---- progress (progress.c) ---- */
+/* bar: on a terminal; else lines, all of them or one in two seconds. NULL when it cannot be had. */
+cli_progress *cli_progress_start(bool bar, bool colour, bool plain_always);
+void cli_progress_stop(cli_progress *g);
+void cli_on_progress(void *cli, const dsp_progress *p);
+void cli_progress_end(cli *c);                   /* a step is over, well or not */
+/* Around everything printed while a step runs. */
+void cli_talk_begin(cli *c);
+void cli_talk_end(cli *c);
 
 /* ---- talk ---- */
 void cli_say(void *arg, dsp_say level, const char *text);
 int  cli_usage(cli *c, const char *fmt, ...) DSP_PRINTF(2, 3);
+/* A message on stderr, and with --json the object that says the same on stdout. Returns code. */
+int  cli_fail(cli *c, int code, const char *text);
 int  cli_exit_code(dsp_status s);
 /* Ends a command: a message for a failure, the report for --json. Takes report. */
 int  cli_end(cli *c, dsp_status s, const dsp_err *err, json_t *report);
 void cli_text(cli *c, const char *fmt, ...) DSP_PRINTF(2, 3);   /* a line of results on stdout, unless --json or --quiet */
 const char *cli_bytes(char out[32], double bytes);
 const char *cli_seconds(char out[32], double seconds);
+void cli_put(FILE *f, const char *text);                        /* control characters become '?' */
 /* A tick or a cross. */
 void cli_verdict(cli *c, bool good, const char *fmt, ...) DSP_PRINTF(3, 4);
 
@@ -98,6 +131,8 @@ int cmd_verify(cli *c);
 int cmd_bundle(cli *c);
 int cmd_full_run(cli *c);
 int cmd_bench(cli *c);
+int cmd_doctor(cli *c);
+int cmd_docs(cli *c);
 
 /* Steps with their printing; reports are the caller's. */
 dsp_status step_slice(cli *c, const dsp_slice_args *a, json_t **report, dsp_err *err);

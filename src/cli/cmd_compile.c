@@ -55,6 +55,7 @@ static void print(cli *c, const json_t *r)
 dsp_status step_compile(cli *c, const dsp_compile_args *a, json_t **report, dsp_err *err)
 {
     const dsp_status s = dsp_pipe_compile(&c->pipe, a, report, err);
+    cli_progress_end(c);
     if (*report && json_object_get(*report, "segments"))
         print(c, *report);
     if (s == DSP_OK)

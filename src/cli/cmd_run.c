@@ -68,6 +68,7 @@ static void print(cli *c, const json_t *r)
 dsp_status step_run(cli *c, const dsp_run_args *a, json_t **report, dsp_err *err)
 {
     const dsp_status s = dsp_pipe_run(&c->pipe, a, report, err);
+    cli_progress_end(c);
     if (s != DSP_OK)
         return s;
     if (a->eval) {

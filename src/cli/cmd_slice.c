@@ -28,7 +28,7 @@ dsp_status step_slice(cli *c, const dsp_slice_args *a, json_t **report, dsp_err 
                  (uintmax_t)dsp_json_u64(o, "macs"), in, out);
     }
     if (dsp_json_u64(*report, "opset") < 18)
-        cli_say(c, DSP_SAY_INFO, "the model has an opset below 18");
+        cli_say(c, DSP_SAY_WARNING, "the model's opset is below 18");
     cli_verdict(c, true, "%zu segments in %s", json_array_size(json_object_get(*report, "segments")), dsp_json_str(*report, "slices_dir"));
     if (json_object_get(*report, "analysis"))
         cli_text(c, "analysis: %s", dsp_json_str(*report, "analysis"));

@@ -25,12 +25,13 @@ static void print_table(cli *c, const json_t *r)
 {
     size_t  i;
     json_t *o;
-    char    a[32], b[32], d[32];
-    cli_text(c, "%-8s %12s %12s %12s  %s", "segment", "prove", "verify", "proof", "");
+    char    a[32], b[32], d[32], m[32];
+    cli_text(c, "%-8s %12s %12s %12s %12s", "segment", "prove", "verify", "proof", "peak memory");
     json_array_foreach(json_object_get(r, "segments"), i, o)
-        cli_text(c, "%-8ju %12s %12s %12s  %s", (uintmax_t)dsp_json_u64(o, "segment"),
+        cli_text(c, "%-8ju %12s %12s %12s %12s  %s", (uintmax_t)dsp_json_u64(o, "segment"),
                  json_object_get(o, "prove_seconds") ? cli_seconds(a, dsp_json_num(o, "prove_seconds")) : "-", cli_seconds(b, dsp_json_num(o, "verify_seconds")),
-                 cli_bytes(d, dsp_json_num(o, "proof_bytes")), json_is_true(json_object_get(o, "verified")) ? "verified" : "");
+                 cli_bytes(d, dsp_json_num(o, "proof_bytes")),
+                 json_object_get(o, "prove_peak_memory_bytes") ? cli_bytes(m, dsp_json_num(o, "prove_peak_memory_bytes")) : "-", json_is_true(json_object_get(o, "verified")) ? "verified" : "");
     json_array_foreach(json_object_get(r, "unproved"), i, o)
         cli_text(c, "%-8ju unproved: %s%s%s%s", (uintmax_t)dsp_json_u64(o, "segment"), dsp_json_str(o, "reason"),
                  *dsp_json_str(o, "model_reason") ? " (by the model: " : "", dsp_json_str(o, "model_reason"), *dsp_json_str(o, "model_reason") ? ")" : "");
@@ -64,6 +65,7 @@ static void print(cli *c, const json_t *r)
 dsp_status step_verify(cli *c, const dsp_verify_args *a, json_t **report, dsp_err *err)
 {
     const dsp_status s = dsp_pipe_verify(&c->pipe, a, report, err);
+    cli_progress_end(c);
     const json_t    *r = *report;
     if (r && json_object_get(r, "verdict")) {
         if (s == DSP_OK)

@@ -13,7 +13,7 @@ static const opt_row rows[] = {
     {OPT_VERBOSE, 0, "verbose", ARG_NONE, NULL, "say more"},
     {OPT_QUIET, 'q', "quiet", ARG_NONE, NULL, "print errors only"},
     {OPT_JSON, 0, "json", ARG_NONE, NULL, "results as one JSON object on stdout"},
-    {OPT_YES, 'y', "yes non-interactive", ARG_NONE, NULL, "never ask (this version never does)"},
+    {OPT_YES, 'y', "yes non-interactive", ARG_NONE, NULL, "never ask; take the documented defaults"},
     {OPT_LOG_LEVEL, 0, "log-level", ARG_TEXT, "LEVEL", "DEBUG, INFO, WARNING, ERROR or CRITICAL (default INFO on a terminal, else WARNING)"},
     {OPT_THREADS, 0, "threads", ARG_TEXT, "N", "worker threads (default: one per processor)"},
     {OPT_MODEL_DIR, 'm', "model-dir model-path mp", ARG_PATH, "PATH", "model folder or .onnx file"},
@@ -29,7 +29,7 @@ static const opt_row rows[] = {
     {OPT_MAX_MACS, 0, "max-macs", ARG_TEXT, "N", "merge neighbouring segments up to N multiply-accumulates"},
     {OPT_MAX_SEGMENT_MEMORY, 0, "max-segment-memory", ARG_TEXT, "SIZE", "merge neighbouring segments up to this much of weights and tensors, such as 64M"},
     {OPT_FORCE, 0, "force", ARG_NONE, NULL, "do again, or overwrite, what is there"},
-    {OPT_BACKEND, 0, "backend", ARG_TEXT, "SPEC", "proof system; this build has: native"},
+    {OPT_BACKEND, 0, "backend", ARG_TEXT, "SPEC", "proof system: native, or by segments such as 0,2:native;3-4:native (others run as plain ONNX)"},
     {OPT_INPUT_RANGE, 0, "input-range", ARG_TEXT, "[NAME=]LO:HI", "declared range of an input; may be repeated"},
     {OPT_PRECISION, 0, "precision", ARG_TEXT, "BITS", "bits of weights and activations: 4 to 16 (default: the fewest good ones)"},
     {OPT_MAX_MEMORY, 0, "max-memory", ARG_TEXT, "SIZE", "refuse what is predicted to take more, such as 512M or 4G"},
@@ -61,6 +61,8 @@ const opt_row *cli_option(opt_id id)
 }
 
 static const opt_id global[] = {OPT_JSON, OPT_QUIET, OPT_YES, OPT_THREADS, OPT_LOG_LEVEL, OPT_VERBOSE, OPT_VERSION, OPT_HELP, OPT_COUNT};
+const opt_id *cli_global_options(void) { return global; }
+
 static const opt_id slice_opts[] = {OPT_MODEL_DIR, OPT_OUTPUT, OPT_SAVE, OPT_DIM, OPT_CUTS, OPT_MAX_PARAMS, OPT_MAX_MACS, OPT_MAX_SEGMENT_MEMORY,
                                     OPT_FORCE, OPT_COUNT};
 static const opt_id compile_opts[] = {OPT_SLICES, OPT_MODEL_DIR, OPT_INPUT, OPT_LAYERS, OPT_INPUT_RANGE, OPT_PRECISION, OPT_BACKEND, OPT_MAX_MEMORY, OPT_DIM,
@@ -77,6 +79,9 @@ static const opt_id full_opts[] = {OPT_MODEL_DIR, OPT_INPUT, OPT_SLICES, OPT_OUT
                                    OPT_NO_SELF_VERIFY, OPT_INPUT_VISIBILITY, OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY, OPT_JOBS, OPT_FORCE, OPT_COUNT};
 static const opt_id bench_opts[] = {OPT_MODEL_DIR, OPT_KERNELS, OPT_REPEATS, OPT_COUNT};
 
+static const opt_id doctor_opts[] = {OPT_COUNT};
+static const opt_id docs_opts[] = {OPT_OUTPUT, OPT_COUNT};
+
 static const command commands[] = {
     {"slice", "s", cmd_slice, "cut a model into segments", slice_opts, OPT_MODEL_DIR},
     {"compile", "c", cmd_compile, "turn segments into circuits and keys", compile_opts, OPT_SLICES},
@@ -86,16 +91,66 @@ static const command commands[] = {
     {"bundle", NULL, cmd_bundle, "collect what a verifier needs", bundle_opts, OPT_RUN},
     {"full-run", "fr", cmd_full_run, "slice, compile, run, prove and verify", full_opts, OPT_MODEL_DIR},
     {"bench", NULL, cmd_bench, "time pipeline stages and kernels", bench_opts, OPT_COUNT},
+    {"doctor", NULL, cmd_doctor, "say what is installed, and what is missing and how to install it", doctor_opts, OPT_COUNT},
+    {"__docs", NULL, cmd_docs, "write manual and completions below a folder", docs_opts, OPT_OUTPUT},
     {NULL, NULL, NULL, NULL, NULL, OPT_COUNT},
 };
 
 const command *cli_commands(void) { return commands; }
 
+bool cli_hidden(const command *k) { return k->name[0] == '_'; }
+
+/* Where one command says more than the row does. */
+static const struct { const char *command; opt_id id; const char *help; } own_help[] = {
+    {"slice", OPT_OUTPUT, "slices folder (default: <model>/slices)"},
+    {"slice", OPT_FORCE, "replace segments that are in the folder"},
+    {"compile", OPT_INPUT, "calibration sample; may be repeated (default: the model's input.json where there is one)"},
+    {"compile", OPT_SLICES, "slices folder, the model folder that holds it, or a model file"},
+    {"compile", OPT_FORCE, "compile what is up to date again"},
+    {"run", OPT_INPUT, "input tensors (default: <model>/input.json)"},
+    {"run", OPT_OUTPUT, "file for outputs and methods (default: none; suggested: <model>/output.json)"},
+    {"prove", OPT_OUTPUT, "copy of run_result.json (default: none; suggested: <run root>/proof_results.json)"},
+    {"prove", OPT_FORCE, "prove again where a valid proof exists"},
+    {"verify", OPT_RUN, "run folder, run root, model folder (the newest complete run) or bundle"},
+    {"verify", OPT_OUTPUT, "copy of run_result.json (default: none; suggested: <run root>/verification_results.json)"},
+    {"bundle", OPT_OUTPUT, "folder for the bundle; needed"},
+    {"bundle", OPT_FORCE, "write into a folder that is not empty"},
+    {"full-run", OPT_INPUT, "input tensors, also the calibration sample (default: <model>/input.json)"},
+    {"full-run", OPT_SLICES, "slices made earlier; nothing is sliced then"},
+    {"full-run", OPT_OUTPUT, "file for the results of the run (default: <run root>/inference_results.json)"},
+    {"bench", OPT_MODEL_DIR, "model folder with compiled slices"},
+};
+
+const char *cli_option_help(const command *k, opt_id id)
+{
+    for (size_t i = 0; k && i < sizeof own_help / sizeof *own_help; i++)
+        if (own_help[i].id == id && strcmp(own_help[i].command, k->name) == 0)
+            return own_help[i].help;
+    return cli_option(id)->help;
+}
+
+const char *cli_choices(opt_id id)
+{
+    switch (id) {
+    case OPT_LOG_LEVEL:         return "DEBUG INFO WARNING ERROR CRITICAL";
+    case OPT_BACKEND:           return "native";
+    case OPT_INPUT_VISIBILITY:
+    case OPT_OUTPUT_VISIBILITY:
+    case OPT_PARAMS_VISIBILITY: return "public";
+    case OPT_PRECISION:         return "4 6 8 10 12 14 16";
+    default:                    return NULL;
+    }
+}
+
+/* Spellings that are understood and not shown. */
+static const struct { opt_id id; const char *name; } old_names[] = {{OPT_SLICES, "slices-directroy"}};
+
 /* ---- help ---- */
 
-static void help_row(FILE *f, opt_id id)
+static void help_row(FILE *f, const command *cmd, opt_id id)
 {
     const opt_row *r = cli_option(id);
+    const char    *help = cli_option_help(cmd, id);
     char           left[256];
     size_t         at = 0;
     if (r->letter)
@@ -110,9 +165,9 @@ static void help_row(FILE *f, opt_id id)
     else if (r->arg != ARG_NONE)
         at += (size_t)snprintf(left + at, sizeof left - at, " %s", r->value);
     if (at <= 26)
-        fprintf(f, "  %-26s  %s\n", left, r->help);
+        fprintf(f, "  %-26s  %s\n", left, help);
     else
-        fprintf(f, "  %s\n  %-26s  %s\n", left, "", r->help);
+        fprintf(f, "  %s\n  %-26s  %s\n", left, "", help);
 }
 
 void cli_help(FILE *f, const command *cmd)
@@ -122,21 +177,22 @@ void cli_help(FILE *f, const command *cmd)
                    "Cuts an ONNX model into segments, runs them as exact integer programs, proves every segment and\n"
                    "verifies the proofs as one chain.\n\ncommands:\n");
         for (const command *k = commands; k->name; k++)
-            fprintf(f, "  %-9s %-3s %s\n", k->name, k->alias ? k->alias : "", k->help);
+            if (!cli_hidden(k))
+                fprintf(f, "  %-9s %-3s %s\n", k->name, k->alias ? k->alias : "", k->help);
         fprintf(f, "\nglobal options, before or after the command:\n");
         for (const opt_id *o = global; *o != OPT_COUNT; o++)
-            help_row(f, *o);
+            help_row(f, cmd, *o);
         fprintf(f, "\nexit status: 0 done, 1 an operation failed, 2 bad usage, 3 a file is missing or malformed,\n"
                    "4 verification rejected, 5 a library or backend is not there, 130 interrupted\n"
                    "dsperse COMMAND -h tells more about a command.\n");
         return;
     }
-    fprintf(f, "usage: dsperse %s [options]\n\n%s\n\noptions:\n", cmd->name, cmd->help);
+    fprintf(f, "usage: dsperse %s [options]\n\n%s\n%s", cmd->name, cmd->help, *cmd->options == OPT_COUNT ? "" : "\noptions:\n");
     for (const opt_id *o = cmd->options; *o != OPT_COUNT; o++)
-        help_row(f, *o);
+        help_row(f, cmd, *o);
     fprintf(f, "\nglobal options:\n");
     for (const opt_id *o = global; *o != OPT_COUNT; o++)
-        help_row(f, *o);
+        help_row(f, cmd, *o);
 }
 
 /* ---- paths ---- */
@@ -150,8 +206,7 @@ static void put(char *out, size_t cap, size_t *at, const char *s, size_t n)
     }
 }
 
-/* ~, $VAR and ${VAR} expanded, absolute, without "." and ".." parts. NULL: too long. */
-static const char *normal_path(dsp_arena *a, const char *p)
+const char *cli_path(dsp_arena *a, const char *p)
 {
     char   raw[8192], out[8192];
     size_t at = 0, n = 0;
@@ -232,6 +287,9 @@ static bool in_list(const opt_id *list, opt_id id)
     return false;
 }
 
+static int store(cli *c, const opt_row *r, const char *value);
+int cli_store(cli *c, opt_id id, const char *value) { return store(c, cli_option(id), value); }
+
 static int store(cli *c, const opt_row *r, const char *value)
 {
     opts *o = &c->o;
@@ -241,7 +299,7 @@ static int store(cli *c, const opt_row *r, const char *value)
     if (r->arg == ARG_PATH || r->arg == ARG_OPTIONAL_PATH) {
         if (!*value)
             return cli_usage(c, "--%.*s: a path expected", (int)strcspn(r->names, " "), r->names);
-        value = normal_path(o->arena, value);
+        value = cli_path(o->arena, value);
         if (!value)
             return cli_usage(c, "--%.*s: path too long", (int)strcspn(r->names, " "), r->names);
     }
@@ -275,6 +333,9 @@ static const opt_row *find_option(const char *a, const char **value)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             if (has_name(&rows[i], a + 2, n))
                 return &rows[i];
+        for (size_t i = 0; i < sizeof old_names / sizeof *old_names; i++)
+            if (strlen(old_names[i].name) == n && memcmp(old_names[i].name, a + 2, n) == 0)
+                return cli_option(old_names[i].id);
         return NULL;
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -292,6 +353,8 @@ int cli_parse(cli *c, int argc, char **argv, bool *stop)
     *stop = true;
     if (!(c->o.arena = dsp_arena_create(0)))
         return EXIT_FAILED;
+    for (int i = 1; i < argc; i++) /* before all else: a wrong command line is reported as JSON too */
+        c->json = c->json || strcmp(argv[i], "--json") == 0;
     /* The command first: it decides what a later word may be. */
     for (int i = 1; i < argc && !c->cmd; i++) {
         const char    *value;

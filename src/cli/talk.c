@@ -44,16 +44,42 @@ void cli_say(void *arg, dsp_say level, const char *text)
     if ((int)level < c->level || (c->quiet && level < DSP_SAY_ERROR))
         return;
     const char *colour = level == DSP_SAY_ERROR ? red : level == DSP_SAY_WARNING ? yellow : cyan;
+    cli_talk_begin(c);
     fprintf(stderr, "%s%s", c->colour_err ? colour : "", level == DSP_SAY_WARNING ? "warning: " : "");
     put_clean(stderr, text, false);
     fprintf(stderr, "%s\n", c->colour_err ? plain : "");
+    cli_talk_end(c);
 }
+
+void cli_put(FILE *f, const char *text) { put_clean(f, text, false); }
 
 static void error_line(cli *c, const char *text)
 {
     fprintf(stderr, "%sdsperse%s%s: ", c->colour_err ? red : "", c->cmd ? " " : "", c->cmd ? c->cmd->name : "");
     put_clean(stderr, text, false);
     fprintf(stderr, "%s\n", c->colour_err ? plain : "");
+}
+
+static void print_json(cli *c, json_t *o, int code, const char *error)
+{
+    if (c->cmd)
+        json_object_set_new(o, "command", json_string(c->cmd->name));
+    json_object_set_new(o, "exit_code", json_integer(code));
+    if (error)
+        json_object_set_new(o, "error", json_string(error));
+    json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+}
+
+int cli_fail(cli *c, int code, const char *text)
+{
+    error_line(c, text);
+    if (c->json) {
+        json_t *o = json_object();
+        print_json(c, o, code, text);
+        json_decref(o);
+    }
+    return code;
 }
 
 int cli_usage(cli *c, const char *fmt, ...)
@@ -63,7 +89,7 @@ int cli_usage(cli *c, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    error_line(c, text);
+    cli_fail(c, EXIT_USAGE, text);
     fprintf(stderr, "try: dsperse %s%s-h\n", c->cmd ? c->cmd->name : "", c->cmd ? " " : "");
     return EXIT_USAGE;
 }
@@ -89,12 +115,7 @@ int cli_end(cli *c, dsp_status s, const dsp_err *err, json_t *report)
         error_line(c, err->msg);
     if (c->json) {
         json_t *o = report ? json_incref(report) : json_object();
-        json_object_set_new(o, "command", json_string(c->cmd->name));
-        json_object_set_new(o, "exit_code", json_integer(code));
-        if (s != DSP_OK)
-            json_object_set_new(o, "error", json_string(err->msg));
-        json_dumpf(o, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-        putchar('\n');
+        print_json(c, o, code, s != DSP_OK ? err->msg : NULL);
         json_decref(o);
     }
     json_decref(report);

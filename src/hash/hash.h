@@ -22,6 +22,10 @@ bool       dsp_digest_eq(const dsp_digest *a, const dsp_digest *b);
 void       dsp_digest_hex(char out[65], const dsp_digest *d);
 bool       dsp_digest_unhex(dsp_digest *d, const char *hex); /* exactly 64 hex digits */
 
+/* The crypto library that is loaded: its version, and whether it is new enough (3.0). */
+const char *dsp_crypto_version(void);
+bool        dsp_crypto_usable(void);
+
 /* ---- random streams of the prover (S2 "Randomness") ---- */
 enum { DSP_L_TAIL = 1, DSP_L_SALT, DSP_L_MASK, DSP_L_MASK_SALT, DSP_L_PAD, DSP_L_SLOT, DSP_L_LDT, DSP_L_DOT, DSP_L_QUAD, DSP_L_PAD_SALT };
 enum { DSP_SALT_BYTES = 16 };

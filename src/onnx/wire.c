@@ -145,3 +145,5 @@ dsp_status dsp_wire_check(const uint8_t *p, size_t n, const ProtobufCMessageDesc
     scan s = {.p = p, .budget = ((uint64_t)24 << 20) + (uint64_t)n / 4 * 5, .on_the_way = ((uint64_t)40 << 20) + 2 * (uint64_t)n, .err = err};
     return scan_message(&s, 0, n, d, 1);
 }
+
+const char *dsp_wire_library_version(void) { return protobuf_c_version(); }

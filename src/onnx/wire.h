@@ -15,4 +15,7 @@ enum { DSP_WIRE_MAX_DEPTH = 64 };
  * graph's own tables take about as much as the former, so that loading stays below 64 MiB + 4 n. Fails: DSP_E_FORMAT, DSP_E_LIMIT, with the byte. */
 DSP_MUST_USE dsp_status dsp_wire_check(const uint8_t *p, size_t n, const ProtobufCMessageDescriptor *d, dsp_err *err);
 
+/* Version of the protobuf library that is loaded. */
+const char *dsp_wire_library_version(void);
+
 #endif

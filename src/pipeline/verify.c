@@ -24,6 +24,7 @@ typedef struct {
     bool                   macs_checked;
     dsp_arena             *arena;
     dsp_verdict            verdict;
+    uint32_t               n_accepted;
     json_t                *r;
 } verifier;
 
@@ -474,6 +475,8 @@ static void report_verdict(verifier *v, dsp_status s, const dsp_err *err, const 
         dsp_json_put(o, "segment", json_integer(v->st->slices[i].index));
         if (pe)
             dsp_json_put(o, "prove_seconds", dsp_json_time(dsp_json_num(pe, "proof_generation_time")));
+        if (json_object_get(pe, "peak_memory_bytes"))
+            dsp_json_put(o, "prove_peak_memory_bytes", json_incref(json_object_get(pe, "peak_memory_bytes")));
         dsp_json_put(o, "verify_seconds", dsp_json_time((double)v->ns[i] / 1e9));
         dsp_json_put(o, "proof_bytes", json_integer((json_int_t)v->in[i].proof_len));
         dsp_json_put(o, "verified", json_boolean(s == DSP_OK && (!v->selected || v->selected[i])));
@@ -574,6 +577,22 @@ static dsp_status update_result(verifier *v, json_t **result, dsp_status verdict
     return s;
 }
 
+/* Called before the first proof (DSP_NONE) and after each accepted one. A proof's bytes stand for the time it takes. */
+static void on_accepted(void *arg, uint32_t slice)
+{
+    verifier *v = arg;
+    uint32_t  n = 0;
+    double    all = 0, seen = 0;
+    for (uint32_t i = 0; i < v->st->n_slices; i++)
+        if (!v->selected || v->selected[i]) {
+            n++;
+            all += (double)v->in[i].proof_len;
+            seen += slice != DSP_NONE && i <= slice ? (double)v->in[i].proof_len : 0;
+        }
+    v->n_accepted += slice != DSP_NONE;
+    dsp_pipe_progress(v->p, "verify", v->n_accepted, n, all > 0 ? seen / all : 0, 0);
+}
+
 dsp_status dsp_pipe_verify(dsp_pipe *p, const dsp_verify_args *a, json_t **report, dsp_err *err)
 {
     dsp_err    own = {DSP_OK, ""};
@@ -608,6 +627,9 @@ dsp_status dsp_pipe_verify(dsp_pipe *p, const dsp_verify_args *a, json_t **repor
         report_statement(&v);
     }
     if (s == DSP_OK) {
+        v.verdict.progress = on_accepted;
+        v.verdict.progress_arg = &v;
+        on_accepted(&v, DSP_NONE);
         v.verdict.clock = dsp_clock_ns;
         v.verdict.slice_ns = v.ns;
         v.verdict.selected = v.selected;

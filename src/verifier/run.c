@@ -411,6 +411,8 @@ dsp_status dsp_verify_run(dsp_verdict *v, const dsp_statement *s, const dsp_slic
             goto done;
         if (v->clock && v->slice_ns)
             v->slice_ns[i] = v->clock() - t0;
+        if (v->progress)
+            v->progress(v->progress_arg, i);
     }
 done:
     for (uint32_t i = 0; r.sl && i < n; i++) {

@@ -43,6 +43,8 @@ typedef struct {
     uint64_t  *slice_ns;                      /* optional, n entries: time per slice; needs clock */
     uint64_t (*clock)(void);                  /* optional */
     const bool *selected;                     /* optional, n entries: proofs of the others are not read and may be missing */
+    void      (*progress)(void *arg, uint32_t slice);  /* optional: the proof of this slice was accepted */
+    void       *progress_arg;
 } dsp_verdict;
 
 /* The whole run: rules R1 to R5, then every slice proof. slices[i] belongs to statement->slices[i].

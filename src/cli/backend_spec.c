@@ -1,0 +1,128 @@
+/* --backend SPEC (specification 1.7): NAME | group *(";" group), group = LAYERS ":" NAME; LAYERS as in 4.4. Segments that no group names
+ * run as plain ONNX. */
+#include <string.h>
+
+#include "backends/backend.h"
+#include "cli/cli.h"
+
+enum { MAX_SEGMENTS = 1 << 16 };
+enum { UNKNOWN, HERE, ELSEWHERE };
+
+/* ELSEWHERE: a proof system that dsperse knows and that this build lacks. */
+static int kind_of(const char *name, size_t n)
+{
+    char text[32];
+    if (n == 0 || n >= sizeof text)
+        return UNKNOWN;
+    memcpy(text, name, n);
+    text[n] = 0;
+    return dsp_backend_find(text) ? HERE : strcmp(text, "ezkl") == 0 ? ELSEWHERE : UNKNOWN;
+}
+
+static const char *blanks(const char *s)
+{
+    while (*s == ' ' || *s == '\t')
+        s++;
+    return s;
+}
+
+/* The name from s on, without blanks at its end; s moves behind it. */
+static size_t name_at(const char **s, const char **name)
+{
+    *name = *s = blanks(*s);
+    size_t n = strcspn(*s, ";");
+    *s += n;
+    while (n && ((*name)[n - 1] == ' ' || (*name)[n - 1] == '\t'))
+        n--;
+    return n;
+}
+
+/* Flags as a list such as 0,2-4. */
+static const char *list_text(dsp_arena *a, const uint8_t *set)
+{
+    size_t cap = 16, at = 0;
+    for (uint32_t i = 0; i < MAX_SEGMENTS; i++)
+        cap += set[i] ? 14 : 0;
+    char *out = DSP_ARENA_N(a, char, cap);
+    for (uint32_t i = 0; out && i < MAX_SEGMENTS; i++) {
+        uint32_t e = i;
+        if (!set[i])
+            continue;
+        while (e + 1 < MAX_SEGMENTS && set[e + 1])
+            e++;
+        at += (size_t)snprintf(out + at, cap - at, e > i ? "%s%u-%u" : "%s%u", at ? "," : "", i, e);
+        i = e;
+    }
+    return out;
+}
+
+static int unavailable(cli *c, const char *name, size_t n)
+{
+    char text[80];
+    snprintf(text, sizeof text, "backend \"%.*s\" is not part of this build", (int)n, name);
+    return cli_fail(c, EXIT_NO_BACKEND, text);
+}
+
+int cli_backend(cli *c)
+{
+    const char *s = c->o.value[OPT_BACKEND], *name, *foreign = NULL;
+    size_t      n, foreign_n = 0;
+    dsp_err     err = {DSP_OK, ""};
+    if (!s)
+        return EXIT_OK;
+    if (!strchr(s, ':')) {
+        const char *from = s;
+        n = name_at(&s, &name);
+        const int kind = *s ? UNKNOWN : kind_of(name, n);
+        return kind == HERE ? EXIT_OK : kind == ELSEWHERE ? unavailable(c, name, n)
+                                                          : cli_usage(c, "--backend: native, ezkl or LAYERS:NAME;.. expected, \"%s\" found", from);
+    }
+    uint8_t *set = DSP_ARENA_N(c->o.arena, uint8_t, MAX_SEGMENTS);     /* 0: not named, else 1 + kind */
+    bool    *flags = DSP_ARENA_N(c->o.arena, bool, MAX_SEGMENTS);
+    if (!set || !flags)
+        return EXIT_FAILED;
+    for (;;) {
+        const size_t len = strcspn(s, ":;");
+        if (s[len] != ':')
+            return cli_usage(c, "--backend: LAYERS:NAME expected, \"%.*s\" found", (int)len, s);
+        char *layers = DSP_ARENA_N(c->o.arena, char, len + 1);
+        if (!layers)
+            return EXIT_FAILED;
+        memcpy(layers, s, len);
+        if (dsp_layers_parse(flags, MAX_SEGMENTS, layers, &err) != DSP_OK)
+            return cli_usage(c, "--backend: %s", err.msg);
+        s += len + 1;
+        n = name_at(&s, &name);
+        const int kind = kind_of(name, n);
+        if (kind == UNKNOWN)
+            return cli_usage(c, "--backend: native or ezkl expected after ':', \"%.*s\" found", (int)n, name);
+        if (kind == ELSEWHERE) {
+            foreign = name;
+            foreign_n = n;
+        }
+        for (uint32_t i = 0; i < MAX_SEGMENTS; i++) {
+            if (flags[i] && set[i] && set[i] != 1 + kind)
+                return cli_usage(c, "--backend: segment %u is named twice, with different backends", i);
+            if (flags[i])
+                set[i] = (uint8_t)(1 + kind);
+        }
+        if (!*s)
+            break;
+        s++;
+    }
+    if (foreign)
+        return unavailable(c, foreign, foreign_n);
+    if (c->o.value[OPT_LAYERS]) {
+        bool any = false;
+        if (dsp_layers_parse(flags, MAX_SEGMENTS, c->o.value[OPT_LAYERS], &err) != DSP_OK)
+            return cli_usage(c, "%s", err.msg);
+        for (uint32_t i = 0; i < MAX_SEGMENTS; i++) {
+            set[i] = set[i] && flags[i];
+            any = any || set[i];
+        }
+        if (!any)
+            return cli_usage(c, "--backend and --layers have no segment in common");
+    }
+    c->o.value[OPT_LAYERS] = list_text(c->o.arena, set);
+    return c->o.value[OPT_LAYERS] ? EXIT_OK : EXIT_FAILED;
+}
