@@ -30,12 +30,14 @@ static dsp_status refuse_private(const char *dir, dsp_err *err)
                 s = dsp_fail(err, DSP_E_IO, "%s: holds \"%s\" of a run; choose another folder", dir, own[i]);
         if (s != DSP_OK || strncmp(e->d_name, "segment_", 8) != 0)
             continue;
-        char *witness = dsp_path_cat(dir, e->d_name, "witness.bin", (const char *)NULL);
-        if (!witness)
-            s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
-        else if (dsp_file_exists(witness))
-            s = dsp_fail(err, DSP_E_IO, "%s: belongs to a run; choose another folder", witness);
-        dsp_free(witness);
+        for (int k = 0; k < 2 && s == DSP_OK; k++) {
+            char *file = dsp_path_cat(dir, e->d_name, k ? "outputs.bin" : "witness.bin", (const char *)NULL);
+            if (!file)
+                s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+            else if (dsp_file_exists(file))
+                s = dsp_fail(err, DSP_E_IO, "%s: belongs to a run; choose another folder", file);
+            dsp_free(file);
+        }
     }
     if (d)
         closedir(d);

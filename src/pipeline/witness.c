@@ -108,10 +108,10 @@ bool dsp_run_intact(const char *dir, const json_t *result, const dsp_model *m)
     char          *path = dsp_path_join(dir, "chain.json");
     json_t        *chain = NULL, *now = dsp_chain_json(m, dir);
     bool           ok = path && now && dsp_json_load(&chain, path, NULL) == DSP_OK;
-    /* The same segments, keys and record, at the same places. */
+    /* The same segments, keys and record, at the same places, by this version of the program: prove refuses another one's. */
     if (ok)
         json_object_del(chain, "kind");
-    ok = ok && json_equal(chain, now);
+    ok = ok && json_equal(chain, now) && strcmp(dsp_json_str(result, "tool_version"), DSP_VERSION) == 0;
     if (ok && m->n_proved) {
         ok = dsp_json_digest(&want, result, "statement_sha256") && file_is(dir, "statement.bin", &want) && dsp_statement_load(&st, dir, NULL) == DSP_OK &&
              dsp_digest_eq(&st->run_key, &m->run_key) && dsp_digest_eq(&st->model_id, &m->model_id) && file_is(dir, "quantization.json", &st->record) &&

@@ -409,6 +409,8 @@ def test_another_version_needs_a_new_run(c):
     write(f, json.dumps({**j, 'tool_version': '0.0.1'}))
     for args in ([], ['-l', '0'], ['--force']):
         run('prove', '--rd', rd, *args, code=1, has='new run')
+    fresh = result('full-run', '-m', m)
+    check(fresh['run']['run_dir'] != rd, 'a run of another version is not taken up')
     write(f, json.dumps(j))
     was = changed(rd, lambda st: setattr(st, 'run_key', bytes(31) + b'\1'))   # as another protocol version would have it
     run('prove', '--rd', rd, code=3, has='another run')
