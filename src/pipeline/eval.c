@@ -104,7 +104,7 @@ dsp_status dsp_eval(dsp_pipe *p, dsp_model *m, const char *path, json_t *report,
     ref = float_model(p, g);
     dsp_pipe_progress(p, "eval", 0, rows->count, 0, 0);
     for (size_t i = 0; i < rows->count && s == DSP_OK; i++) {
-        const dsp_pass_opts o = {.saturate = true};
+        const dsp_pass_opts o = {.saturate = true, .keep_sessions = true};
         dsp_store           st = {0};
         dsp_array           out = {0}, want = {0};
         const uint64_t      t0 = dsp_clock_ns();

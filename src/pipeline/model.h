@@ -72,6 +72,7 @@ void dsp_store_release(dsp_store *st);   /* wipes */
  * earlier pass into the store, and the segment is not run then; after(arg, segment) is called after each. Both may be NULL. */
 typedef struct {
     bool         saturate, no_fallback;
+    bool         keep_sessions;           /* of ONNX Runtime, for the next pass; else each goes with its segment */
     dsp_status (*restore)(void *arg, dsp_seg *s, bool *done, dsp_err *err);
     dsp_status (*after)(void *arg, dsp_seg *s, dsp_err *err);
     void        *arg;

@@ -145,7 +145,10 @@ static dsp_status pass_float(dsp_model *m, dsp_seg *s, dsp_store *st, dsp_pipe *
         r = open_session(m, s, p, err);
     for (uint32_t i = 0; i < s->n_in && r == DSP_OK; i++) {
         names[i] = m->g->values[s->in[i]].name;
-        r = dsp_store_array(&in[i], m, st, s->in[i], err);
+        if (st->v[s->in[i]].f.data)
+            in[i] = st->v[s->in[i]].f; /* borrowed */
+        else
+            r = dsp_store_array(&in[i], m, st, s->in[i], err);
     }
     for (uint32_t i = 0; i < s->n_out && r == DSP_OK; i++)
         names[s->n_in + i] = m->g->values[s->out[i]].name;
@@ -162,7 +165,8 @@ static dsp_status pass_float(dsp_model *m, dsp_seg *s, dsp_store *st, dsp_pipe *
     if (r != DSP_OK)
         dsp_context(err, r, "segment %u", s->index);
     for (uint32_t i = 0; in && i < s->n_in; i++)
-        dsp_array_release(&in[i]);
+        if (in[i].data != st->v[s->in[i]].f.data)
+            dsp_array_release(&in[i]);
     for (uint32_t i = 0; out && i < s->n_out; i++)
         dsp_array_release(&out[i]);
     dsp_free(in);
@@ -187,6 +191,10 @@ dsp_status dsp_model_pass(dsp_model *m, dsp_store *st, dsp_pipe *p, const dsp_ar
         if (!g->restored) {
             g->saturated = 0;
             s = g->slice ? pass_native(m, g, st, p, o->saturate, err) : pass_float(m, g, st, p, err);
+            if (!o->keep_sessions) { /* weights and work space of a segment that is done */
+                dsp_session_free(g->session);
+                g->session = NULL;
+            }
             g->seconds = (double)(dsp_clock_ns() - t0) / 1e9;
         }
         if (s == DSP_OK && o->after)
