@@ -326,7 +326,7 @@ def tensors():
     put(c, 'bad-infinite.json', '1[1e999, 1, 2, 3, 4, 5]', 'A number beyond all floats.')
     put(c, 'bad-float32.json', '1[1e39, 1, 2, 3, 4, 5]', 'A number beyond float32.')
     put(c, 'bad-digits.json', '1[' + '9' * 5000 + ', 1, 2, 3, 4, 5]', 'A number of 5000 digits.')
-    put(c, 'good-digits.json', '1[0.' + '3' * 5000 + ', 1, 2, 3, 4, 5]', 'A fraction of 5000 digits.')
+    put(c, 'good-digits.json', '1[0.' + '3' * 3000 + ', 1, 2, 3, 4, 5]', 'A fraction of 3000 digits.')
     put(c, 'bad-byte.json', '3[[0, 256, 1, 2], [0, 0], [0, 1]]', 'A byte of 256.')
     put(c, 'bad-bool.json', '3[[0, 1, 1, 2], [0, 0], [0, 2]]', 'A truth value of 2.')
     put(c, 'bad-fraction.json', '2[[1, 2, 3, 4], [1, 2, 2.5]]', 'A fraction where a whole number belongs.')
@@ -357,6 +357,75 @@ def tensors():
     put(c, 'bad-many-objects.gen', gen((1, b'1['), (1500000, b'{},'), (1, b'{}]')), 'A million and a half empty objects.')
     put(c, 'bad-last-number.gen', gen((1, b'7['), (2**22 - 1, b'1,'), (1, b'0.5]')), 'Four million numbers, and the last one does not fit the type.')
     put(c, 'good-many-numbers.gen', gen((1, b'7['), (2**22 - 1, b'1234567,'), (1, b'1]')), 'Four million numbers of seven digits.')
+
+
+    npy = lambda descr, shape, data, fortran=False, v=1: (lambda h: b'\x93NUMPY' + u8(v) + b'\0' + (u16(len(h)) if v == 1 else u32(len(h))) + h + data)(
+        ("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }" % (descr, fortran, shape)).encode().ljust(117) + b'\n')
+    six = floats(*range(6))
+    put(c, 'good-npy.bin', b'1' + npy('<f4', '(1, 2, 1, 3)', six), 'An array of NumPy.')
+    put(c, 'good-npy-flat.bin', b'1' + npy('<f8', '(6,)', struct.pack('<6d', *range(6)), v=2), 'A flat array of doubles, with the longer header.')
+    put(c, 'bad-npy-short.bin', b'1' + npy('<f4', '(1, 2, 1, 3)', six[:-1]), 'An array that lacks a byte.')
+    put(c, 'bad-npy-long.bin', b'1' + npy('<f4', '(1, 2, 1, 3)', six + b'x'), 'A byte after the array.')
+    put(c, 'bad-npy-nan.bin', b'1' + npy('<f4', '(6,)', floats(*([float('nan')] * 6))), 'NaN in an array.')
+    put(c, 'bad-npy-shape.bin', b'1' + npy('<f4', '(4611686018427387904, 4611686018427387904, 4)', six), 'A shape whose product wraps.')
+    put(c, 'bad-npy-shape-open.bin', b'1' + npy('<f4', '(6', six), 'A shape that does not end.')
+    put(c, 'bad-npy-negative.bin', b'1' + npy('<f4', '(-6,)', six), 'A negative dimension.')
+    put(c, 'bad-npy-descr.bin', b'1' + npy('|O', '(6,)', six), 'An array of Python objects.')
+    put(c, 'bad-npy-header.bin', b'1\x93NUMPY\2\0' + u32(2**32 - 1) + b'{', 'A header that claims 2^32 - 1 bytes.')
+    put(c, 'bad-npy-cut.bin', b'1\x93NUMPY\1', 'A header cut off after its magic.')
+    pb = b'q'                                         # as '1', with bit 6
+    put(c, 'good-proto.bin', pb + tensor('x', [1, 2, 1, 3], six), 'A TensorProto.')
+    put(c, 'bad-proto-dims.bin', pb + tensor('x', [2**62, 4], six), 'A TensorProto whose dimensions wrap.')
+    put(c, 'bad-proto-short.bin', pb + tensor('x', [1, 2, 1, 3], six[:8]), 'A TensorProto that lacks data.')
+    put(c, 'bad-proto-external.bin', pb + external('/etc/passwd'), 'A TensorProto with its data elsewhere.')
+    put(c, 'bad-proto-text.bin', pb + b'[1, 2, 3, 4, 5, 6]', 'JSON in place of a TensorProto.')
+    put(c, 'bad-proto-packed.gen', gen((1, pb + vi(1, 6) + vi(2, 7) + varint(7 << 3 | 2) + varint(8000000)), (8000000, b'\1')), 'Eight million packed numbers of one byte.')
+    put(c, 'bad-proto-unpacked.gen', gen((1, pb + vi(1, 6) + vi(2, 1)), (1000000, varint(4 << 3 | 5) + floats(1))), 'A million numbers, each with a tag of its own.')
+    lab = b'\xb1'                                     # as '1', with bit 7
+    put(c, 'good-labelled.json', lab + b'{"inputs": [[1, 2], [3, 4]], "labels": [0, 1], "expand": {"from": [1, 1, 2], "to": [1, 2, 4], "scale": 0.5}}', 'A labelled set.')
+    put(c, 'bad-labelled-nested.gen', gen((1, lab), (5000000, b'[')), 'A labelled set of lists that never end.')
+    put(c, 'bad-labelled-numbers.gen', gen((1, lab + b'['), (5000000, b'0,'), (1, b'0]')), 'Five million numbers of one digit in a labelled set.')
+    put(c, 'bad-labelled-keys.gen', gen((1, lab + b'{'), (1000000, b'"k":0,'), (1, b'"k":0}')), 'An object of a million keys in a labelled set.')
+    put(c, 'bad-labelled-objects.gen', gen((1, lab + b'['), (1500000, b'{},'), (1, b'{}]')), 'A million and a half empty objects in a labelled set.')
+
+
+def ezkl():
+    c = 'ezkl'
+    felt = lambda v: (v % 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001).to_bytes(32, 'little').hex()
+    def settings(**k):
+        return '0' + json.dumps({**{'run_args': {'logrows': 12, 'lookup_range': [-10, 10]}, 'num_rows': 4000, 'model_instance_shapes': [[1, 2], [1], [3]], 'model_input_scales': [7, 7],
+                                    'model_output_scales': [7], 'required_range_checks': [[-1, 1], [0, 127]], 'required_lookups': []}, **k})
+    wit = lambda i, o: '1' + json.dumps({'inputs': i, 'outputs': o})
+    raw = bytes(range(8))
+    def proof(inst=None, b=list(raw), h='0x' + raw.hex()):
+        return '2' + json.dumps({'instances': [[felt(v) for v in (1, -2, 3, 4, 5, -6)]] if inst is None else inst, 'proof': b, 'hex_proof': h})
+    three = [felt(v) for v in (1, 0, -2**62)]
+    put(c, 'good-settings.json', settings(), 'Settings of a circuit with two inputs.')
+    put(c, 'good-witness.json', wit([three[:2], three[2:]], [three]), 'A witness.')
+    put(c, 'good-proof.json', proof(), 'A proof of eight bytes.')
+    put(c, 'unsupported-scale.json', settings(model_output_scales=[8]), 'An output of another scale.')
+    put(c, 'bad-shape.json', settings(model_instance_shapes=[[2**62, 4], [1], [3]]), 'A shape whose product wraps.')
+    put(c, 'bad-shape-zero.json', settings(model_instance_shapes=[[0], [1], [3]]), 'A tensor without cells.')
+    put(c, 'bad-shapes.json', settings(model_instance_shapes=[[1, 2]]), 'Fewer shapes than scales.')
+    put(c, 'bad-tensors.json', settings(model_input_scales=[7] * 1000, model_instance_shapes=[[1]] * 1001), 'A thousand inputs.')
+    put(c, 'bad-logrows.json', settings(run_args={'logrows': 2**40}), 'A circuit of 2^(2^40) rows.')
+    put(c, 'bad-types.json', settings(run_args=[], num_rows='x', required_range_checks={'a': 1}), 'Members of other types.')
+    put(c, 'good-checks.json', settings(required_range_checks=[None, [], [5], ['a', 'b'], [2**63 - 1, -2**63]]), 'Range checks that are none.')
+    put(c, 'bad-array.json', '0[]', 'An array.')
+    put(c, 'bad-empty.json', '1', 'No bytes at all.')
+    put(c, 'bad-felt-large.json', wit([[felt(2**100), three[1]], three[2:]], [three]), 'A field element beyond 63 bits.')
+    put(c, 'bad-felt-unreduced.json', wit([['ff' * 32, three[1]], three[2:]], [three]), 'A field element that is not reduced.')
+    put(c, 'bad-felt-short.json', wit([['01', three[1]], three[2:]], [three]), 'A field element of one byte.')
+    put(c, 'bad-felt-number.json', wit([[1, 2], three[2:]], [three]), 'Numbers in place of field elements.')
+    put(c, 'bad-witness-fewer.json', wit([three[:2]], [three]), 'A witness that lacks a tensor.')
+    put(c, 'bad-proof-hex.json', proof(h='0x' + raw[::-1].hex()), 'Two forms of a proof that differ.')
+    put(c, 'bad-proof-bytes.json', proof(b=[256] * 8), 'A byte of 256.')
+    put(c, 'bad-proof-none.json', proof(b=[], h='0x'), 'A proof without bytes.')
+    put(c, 'bad-proof-instances.json', proof(inst=[[felt(1)]]), 'Fewer public values.')
+    put(c, 'bad-proof-two.json', proof(inst=[[], []]), 'Two lists of public values.')
+    put(c, 'bad-nested.gen', gen((1, b'0'), (5000000, b'[')), 'Arrays that never end.')
+    put(c, 'bad-many-objects.gen', gen((1, b'1{"inputs":['), (1500000, b'{},'), (1, b'{}]}')), 'A million and a half empty objects.')
+    put(c, 'bad-many-bytes.gen', gen((1, b'2{"proof":['), (4000000, b'0,'), (1, b'0]}')), 'A proof of four million bytes.')
 
 
 # ---------------------------------------------------------------------------------------------- binary files
@@ -626,7 +695,7 @@ def layers():
 
 # ---------------------------------------------------------------------------------------------- writing
 def write():
-    for make in (onnx, lower, slices, run_json, record, tensors, containers, keys, statements, runs, proofs, boundaries, ledgers, layers):
+    for make in (onnx, lower, slices, run_json, record, tensors, ezkl, containers, keys, statements, runs, proofs, boundaries, ledgers, layers):
         make()
     for reader, there in sorted(files.items()):
         d = os.path.join(CORPUS, reader)

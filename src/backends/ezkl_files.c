@@ -5,8 +5,10 @@
 #include "backends/ezkl.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "format/json_scan.h"
 
 enum { MAX_BYTES = 1 << 28, MAX_CELLS = 1 << 26 };
+static const uint64_t tree_bytes = (uint64_t)44 << 20; /* memory for the parsed JSON, besides 5/2 of its text: field elements fit in that */
 
 /* Order of the scalar field of BN254, little-endian. */
 static const uint8_t order[32] = {0x01, 0x00, 0x00, 0xf0, 0x93, 0xf5, 0xe1, 0x43, 0x91, 0x70, 0xb9, 0x79, 0x48, 0xe8, 0x33, 0x28,
@@ -77,6 +79,8 @@ static dsp_status load(json_t **j, const char *path, dsp_err *err)
     json_error_t why;
     dsp_status   s = dsp_file_read(&p, &n, path, MAX_BYTES, err);
     *j = NULL;
+    if (s == DSP_OK)
+        s = dsp_json_scan(p, n, tree_bytes + n / 2 * 5, path, err);
     if (s == DSP_OK && !(*j = json_loadb((const char *)p, n, JSON_REJECT_DUPLICATES, &why)))
         s = dsp_fail(err, DSP_E_FORMAT, "%s: not JSON: %s at byte %d", path, why.text, why.position);
     if (s == DSP_OK && !json_is_object(*j)) {

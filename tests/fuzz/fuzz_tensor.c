@@ -1,4 +1,5 @@
-/* Tensor files: input data, expected outputs. The first byte picks what is expected; the JSON follows. */
+/* Tensor files: input data, expected outputs, labelled sets. The first byte picks what is expected (bits 0 to 2), outputs (bit 3), a TensorProto (bit 6), a
+ * labelled set (bit 7); JSON, a .npy file or a message follows. */
 #include "fuzz/fuzz.h"
 
 #include "base/mem.h"
@@ -23,7 +24,17 @@ dsp_status fuzz_one(const uint8_t *p, size_t n, dsp_err *err)
     dsp_array      x[3] = {{0}};
     const unsigned pick = n ? p[0] & 7 : 0;
     const bool     outputs = n && p[0] & 8;
-    const dsp_status s = dsp_tensors_load(x, wanted[pick].spec, wanted[pick].n, fuzz_file("input.json", p + (n > 0), n - (n > 0)), outputs, err);
+    const char    *path = fuzz_file(n && p[0] & 64 ? "input.pb" : "input.json", p + (n > 0), n - (n > 0));
+    if (n && p[0] & 128) {
+        dsp_jdoc        *doc = NULL;
+        const dsp_status d = dsp_jdoc_load(&doc, path, err);
+        FUZZ_CHECK((d == DSP_OK) == (doc != NULL));
+        if (d == DSP_OK)
+            (void)dsp_jnode_get(dsp_jdoc_root(doc), "labels");
+        dsp_jdoc_free(doc);
+        return d;
+    }
+    const dsp_status s = dsp_tensors_load(x, wanted[pick].spec, wanted[pick].n, path, outputs, err);
     for (size_t i = 0; i < wanted[pick].n; i++) {
         FUZZ_CHECK((s == DSP_OK) == (x[i].data != NULL));
         if (s == DSP_OK)
