@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/corpus/<reader>/: small files, good and hostile, for the harnesses of tests/fuzz, with index.txt (name, tab, one sentence). What each name
-ending means stands in tests/fuzz/replay.c. Needs nothing but Python, models/tiny and tests/vectors/slice_proof.json; a run gives the same files.
+ending means stands in tests/fuzz/replay.c. Needs nothing but Python, ref/, models/tiny and tests/vectors/slice_proof.json; a run gives the same files.
 
   make_corpus.py                     writes the files (packs of inputs found by fuzzing are kept)
   make_corpus.py --unpack READER DIR inputs of a reader's corpus as single files: seeds for its fuzzer
@@ -10,6 +10,9 @@ import hashlib, json, os, struct, sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
 CORPUS = os.path.join(ROOT, 'tests', 'corpus')
+sys.path.insert(0, os.path.join(ROOT, 'ref'))
+sys.dont_write_bytecode = True
+from protocol_ref import t_for_trees, t_pads
 PACK_BYTES = 24 << 10
 sha = lambda b: hashlib.sha256(b).digest()
 u8, u16, u32, u64 = (lambda f: lambda v: struct.pack(f, v))('<B'), (lambda v: struct.pack('<H', v)), (lambda v: struct.pack('<I', v)), (lambda v: struct.pack('<Q', v))
@@ -195,7 +198,7 @@ def metadata(**change):
                                 'sha256': '00' * 32, 'parameters': 1, 'macs': 1, 'inputs': ins, 'outputs': outs}
     value = lambda n: {'name': n, 'dtype': 'float32', 'shape': [1, 64], 'producer': 'model_input'}
     o = {'format_version': 1, 'tool_version': '0.1.0', 'original_model': '../model.onnx', 'original_model_sha256': sha(tiny).hex(), 'model_type': 'ONNX',
-         'total_parameters': 2410, 'input_shape': [['N', 64]], 'output_shapes': [['N', 10]], 'dims': {'N': 1}, 'slice_points': [0, 2],
+         'total_parameters': 2410, 'input_shape': [['batch_size', 64]], 'output_shapes': [['batch_size', 10]], 'dims': {'batch_size': 1}, 'slice_points': [0, 2],
          'segments': [seg(0, [value('input')], []), seg(1, [], [])]}
     o.update(change)
     return {k: v for k, v in o.items() if v is not None}
@@ -211,6 +214,7 @@ def slices():
     put(c, 'good-key-escape.json', js(segments=comp(vk='../../../etc/passwd')), 'A key outside the folder: good slices, refused where keys are loaded.')
     put(c, 'good-types.json', js(segments=[dict(seg[0], inputs=3, outputs={'a': []}, compilation=[]), dict(seg[1], inputs=[[], None, {'name': 5, 'shape': 'x'}])]),
         'Members of other types where slices do not look: good slices, refused where values are looked up.')
+    put(c, 'good-dims-unknown.json', js(dims={'N': 1}), 'A bound dimension that the model does not have: good slices, refused where the model is loaded.')
     put(c, 'bad-empty.json', '', 'No bytes at all.')
     put(c, 'bad-array.json', '[]', 'An array.')
     put(c, 'bad-truncated.json', js()[:600], 'Cut off in the middle.')
@@ -538,18 +542,19 @@ def keys():
     head = b'DSPK' + u32(1) + u32(0x8000 + 12) + text16('s') + u8(0)
     none = u32(0)
     put(c, 'bad-nothing.bin', head + none * 5, 'A key without tensors, operations and trees.')
+    geometry = text16('A') + u32(4) + u32(256) + u32(1) + u32(t_for_trees(256, [(4, 1)], 12)) + u32(64) + u32(256) + u32(t_pads(256, 64, 12))
     t = lambda n, role=0, d=(1, 1, 1), lo=0, hi=1: text16(n) + u8(role) + b''.join(map(u32, d)) + i64(lo) + i64(hi) + i64(0)
     put(c, 'bad-ints-width.bin', head + none + u32(1) + text16('w') + u32(1) * 4 + u8(8) + u32(1) + i64(1), 'A weight written wider than it needs.')
     put(c, 'bad-ints-count.bin', head + none + u32(1) + text16('w') + u32(2**24) * 4 + u8(1) + u32(2**32 - 1) + b'1', 'A weight of 2^96 integers with one byte.')
     put(c, 'bad-table.bin', head + none * 2 + u32(1) + u8(1) + u8(16), 'A table of 2^16 pairs without any.')
     put(c, 'bad-table-bits.bin', head + none * 2 + u32(1) + u8(0) + u8(63) + none * 2, 'A table of 2^63 rows.')
     put(c, 'bad-op-kind.bin', head + u32(1) + t('x') + none * 2 + u32(1) + u8(9) + text16('o') + bytes(40), 'An operation of kind 9.')
-    put(c, 'bad-op-self.bin', head + u32(1) + t('x', 2) + none + u32(1) + u8(0) + u8(4) + u32(1) + u8(2) + text16('o') + text16('x') + text16('x') + u32(0) + u32(1) + text16('A') + u32(4) * 4 + u32(4) * 3,
+    put(c, 'bad-op-self.bin', head + u32(1) + t('x', 2) + none + u32(1) + u8(0) + u8(4) + u32(1) + u8(2) + text16('o') + text16('x') + text16('x') + u32(0) + u32(1) + geometry,
         'A cycle: an operation that reads the tensor it makes.')
     two = lambda n, o, i: u8(2) + text16(n) + text16(o) + text16(i) + u32(0)
-    put(c, 'bad-op-cycle.bin', head + u32(2) + t('x', 2) + t('y', 2) + none + u32(1) + u8(0) + u8(4) + u32(2) + two('p', 'x', 'y') + two('q', 'y', 'x') + u32(1) + text16('A') + u32(4) * 4 + u32(4) * 3,
+    put(c, 'bad-op-cycle.bin', head + u32(2) + t('x', 2) + t('y', 2) + none + u32(1) + u8(0) + u8(4) + u32(2) + two('p', 'x', 'y') + two('q', 'y', 'x') + u32(1) + geometry,
         'A cycle: two operations that read each other.')
-    put(c, 'bad-op-twice.bin', head + u32(2) + t('x') + t('y', 2) + none + u32(1) + u8(0) + u8(4) + u32(2) + two('p', 'y', 'x') + two('q', 'y', 'x') + u32(1) + text16('A') + u32(4) * 4 + u32(4) * 3,
+    put(c, 'bad-op-twice.bin', head + u32(2) + t('x') + t('y', 2) + none + u32(1) + u8(0) + u8(4) + u32(2) + two('p', 'y', 'x') + two('q', 'y', 'x') + u32(1) + geometry,
         'Two operations that make one tensor.')
     put(c, 'bad-trees-count.bin', head + none * 4 + u32(2**32 - 1) + bytes(60), 'Trees that claim to be 2^32 - 1.')
     put(c, 'bad-tree-huge.bin', head + u32(1) + t('e', 1) + none * 3 + u32(2) + text16('e') + u32(2**22) + u32(2**22) + u32(65535) + u32(2**22) + text16('A') + u32(1) * 4 + u32(2**22) + u32(2**22) + u32(2**22 - 1),

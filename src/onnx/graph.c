@@ -666,6 +666,7 @@ dsp_status dsp_graph_load(dsp_graph **out, const char *path, const dsp_dim_bind 
         s = build(m, binds, n_binds, err);
     if (s != DSP_OK) {
         dsp_graph_free(m ? &m->g : NULL);
+        s = s == DSP_E_LIMIT ? DSP_E_FORMAT : s;
         return m ? dsp_context(err, s, "%s", path) : s;
     }
     m->g.digest = dsp_sha_digest(&m->sha);

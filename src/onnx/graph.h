@@ -62,7 +62,8 @@ typedef struct dsp_graph {
 typedef struct { const char *name; int64_t value; } dsp_dim_bind;
 
 /* Loads and checks a model: pre-scan (nesting, lengths), parse, names, topological order, initializers (external data inside the
- * model's folder only), constants. Shapes come from dsp_graph_infer. Fails: DSP_E_MISSING, DSP_E_FORMAT, DSP_E_LIMIT, DSP_E_UNSUPPORTED. */
+ * model's folder only), constants. Shapes come from dsp_graph_infer. Memory until it is refused: below 64 MiB + 4 times
+ * the file. Fails: DSP_E_MISSING, DSP_E_FORMAT, DSP_E_UNSUPPORTED. */
 DSP_MUST_USE dsp_status dsp_graph_load(dsp_graph **g, const char *path, const dsp_dim_bind *binds, size_t n_binds, dsp_err *err);
 void dsp_graph_free(dsp_graph *g);
 uint32_t dsp_graph_find(const dsp_graph *g, const char *value_name);     /* DSP_NONE: no such value */

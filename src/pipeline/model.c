@@ -175,8 +175,11 @@ dsp_status dsp_model_load(dsp_model **out, const char *path, dsp_err *err)
         goto done;
     }
     if ((s = dsp_json_load(&m->meta, file, err)) != DSP_OK || (s = dsp_slices_load(&m->slices, m->slices_dir, err)) != DSP_OK ||
-        (s = dsp_graph_load(&m->g, m->slices->model_path, m->slices->binds, m->slices->n_binds, err)) != DSP_OK)
+        (s = dsp_graph_load(&m->g, m->slices->model_path, m->slices->binds, m->slices->n_binds, err)) != DSP_OK) {
+        if (s == DSP_E_ARG) /* not the caller's, but the file's */
+            s = dsp_context(err, DSP_E_FORMAT, "dims of %s", file);
         goto done;
+    }
     if (!dsp_digest_eq(&m->g->digest, &m->slices->model_digest)) {
         s = dsp_fail(err, DSP_E_FORMAT, "%s: changed since it was sliced; slice it again", m->slices->model_path);
         goto done;

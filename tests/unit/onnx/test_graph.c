@@ -100,7 +100,7 @@ static void bombs(void **state)
     msg m = {0};
     put_int(&m, 1, 8);
     put_msg(&m, 7, g);
-    expect(dir, m, DSP_E_LIMIT, "nested more than 64");
+    expect(dir, m, DSP_E_FORMAT, "nested more than 64");
     msg many = {0}, model = {0};
     for (unsigned i = 0; i < 1000000; i++) { /* a million empty nodes in two megabytes */
         const uint8_t empty[2] = {1 << 3 | 2, 0};
@@ -108,7 +108,7 @@ static void bombs(void **state)
     }
     put_int(&model, 1, 8);
     put_msg(&model, 7, many);
-    expect(dir, model, DSP_E_LIMIT, "of memory");
+    expect(dir, model, DSP_E_FORMAT, "of memory");
     msg groups = {0};
     dsp_buf_u8(&groups, 7 << 3 | 3);
     expect(dir, groups, DSP_E_FORMAT, "wire type 3");
