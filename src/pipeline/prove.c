@@ -375,7 +375,7 @@ static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *er
             *err = *pr->save_err;
     }
     if (s == DSP_OK && pr->a->output)
-        s = dsp_json_save(pr->a->output, pr->result, 2, true, err);
+        s = dsp_result_save_copy(pr->a->output, pr->result, pr->dir, err);
     return s;
 }
 

@@ -379,8 +379,10 @@ static dsp_status write_output(runner *r, dsp_err *err)
     json_array_foreach(json_object_get(json_object_get(r->result, "execution_chain"), "execution_results"), i, e) {
         json_t *w = json_copy(json_object_get(e, "witness_execution"));
         char   *file = dsp_path_join(r->folder.dir, dsp_json_str(w, "output_file"));
-        if (file && strcmp(dsp_json_str(w, "output_file"), "unknown") != 0)
+        if (file && strcmp(dsp_json_str(w, "output_file"), "unknown") != 0) {
+            dsp_json_put(w, "output_file", rel(dir, file));
             dsp_json_put(w, "witness_path", rel(dir, file));
+        }
         dsp_free(file);
         dsp_json_put(list, dsp_json_str(e, "segment_id"), w);
     }

@@ -170,6 +170,18 @@ static json_t *relative(const char *from, const char *path)
     return j;
 }
 
+dsp_status dsp_result_save_copy(const char *path, const json_t *result, const char *run_dir, dsp_err *err)
+{
+    char            *dir = dsp_path_dir(path);
+    json_t          *o = json_copy((json_t *)(uintptr_t)result);
+    if (o && dir)
+        dsp_json_put(o, "run_directory", relative(dir, run_dir));
+    const dsp_status s = o && dir ? dsp_json_save(path, o, 2, true, err) : dsp_fail(err, DSP_E_NOMEM, "%s: no memory for its content", path);
+    json_decref(o);
+    dsp_free(dir);
+    return s;
+}
+
 json_t *dsp_chain_json(const dsp_model *m, const char *from)
 {
     json_t *o = dsp_json_head(), *slices = json_object(), *nodes = json_object(), *map = json_object(), *have = json_object(), *chain = json_object();

@@ -46,6 +46,9 @@ size_t dsp_argmax(const dsp_array *a);
 /* The execution chain (specification 2.4); from: the folder of the file that will hold it. */
 json_t *dsp_chain_json(const dsp_model *m, const char *from);
 
+/* Writes a copy of run_result.json elsewhere. Its paths stay relative to the run's folder, which run_directory names from there. */
+DSP_MUST_USE dsp_status dsp_result_save_copy(const char *path, const json_t *result, const char *run_dir, dsp_err *err);
+
 /* Errors of one output against the float model: name, max_abs_error, max_rel_error (over the largest reference), argmax_agrees. */
 json_t *dsp_compare_json(const char *name, const dsp_array *got, const dsp_array *ref);
 

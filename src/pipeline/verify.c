@@ -244,6 +244,8 @@ static dsp_status check_model(verifier *v, dsp_err *err)
     bool      *prove = DSP_NEW_N(bool, n);
     dsp_err    other = {DSP_OK, ""};
     dsp_status s = prove ? dsp_graph_load(&g, v->a->model, v->record->binds, v->record->n_binds, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", n);
+    if (s == DSP_E_ARG) /* the record binds a dimension that this model does not have */
+        s = dsp_context(err, DSP_E_REJECTED, "model");
     if (s != DSP_OK)
         goto done;
     if (!dsp_digest_eq(&g->digest, &v->st->model)) {
@@ -645,7 +647,7 @@ dsp_status dsp_pipe_verify(dsp_pipe *p, const dsp_verify_args *a, json_t **repor
     }
     if (a->output && (s == DSP_OK || s == DSP_E_REJECTED)) {
         dsp_err          other = {DSP_OK, ""};
-        const dsp_status w = dsp_json_save(a->output, result ? result : v.r, 2, true, &other);
+        const dsp_status w = dsp_result_save_copy(a->output, result ? result : v.r, v.place.dir, &other);
         if (w != DSP_OK && s == DSP_OK) {
             s = w;
             *err = other;
