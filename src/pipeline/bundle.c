@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pipeline/lock.h"
 #include "pipeline/paths.h"
 #include "pipeline/runfiles.h"
 
@@ -13,7 +14,7 @@ static dsp_status is_empty(bool *empty, const char *dir, dsp_err *err)
     if (!d)
         return errno == ENOENT ? DSP_OK : dsp_fail(err, DSP_E_IO, "%s: cannot open: %s", dir, strerror(errno));
     for (struct dirent *e; *empty && (e = readdir(d)) != NULL;)
-        *empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+        *empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strcmp(e->d_name, DSP_LOCK_FILE) == 0;
     closedir(d);
     return DSP_OK;
 }
@@ -67,16 +68,21 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
     dsp_run_place  place;
     dsp_statement *st = NULL;
     uint64_t       bytes = 0;
-    bool           empty;
+    bool           empty, writing = false;
+    dsp_lock       lock = DSP_LOCK_NONE;
     *report = NULL;
     dsp_status s = dsp_find_run(&place, a->run, false, err);
     if (s != DSP_OK)
         return s;
     if (place.chosen)
         dsp_pipe_say(p, DSP_SAY_INFO, "the newest run: %s", dsp_path_base(place.dir));
-    if ((s = dsp_statement_load(&st, place.dir, err)) != DSP_OK || (s = is_empty(&empty, a->out, err)) != DSP_OK)
+    if ((s = dsp_statement_load(&st, place.dir, err)) != DSP_OK || (dsp_dir_exists(a->out) && (s = dsp_lock_take(&lock, a->out, "bundle", DSP_LOCK_WRITE, err)) != DSP_OK) ||
+        (s = is_empty(&empty, a->out, err)) != DSP_OK)
         goto done;
-    if (!empty && !a->force) {
+    /* What a bundle that was cut short has left is its to complete. */
+    if (strcmp(lock.left, "bundle") == 0)
+        dsp_sweep_temporaries(a->out, NULL, 1);
+    else if (!empty && !a->force) {
         s = dsp_fail(err, DSP_E_IO, "%s: not empty; --force writes into it all the same", a->out);
         goto done;
     }
@@ -93,6 +99,9 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
     }
     if (s == DSP_OK)
         s = dsp_mkdirs(a->out, err);
+    if (s == DSP_OK && !lock.path)
+        s = dsp_lock_take(&lock, a->out, "bundle", DSP_LOCK_WRITE, err);
+    writing = s == DSP_OK;
     for (uint32_t i = 0; i < st->n_slices && s == DSP_OK; i++) {
         char *vk = dsp_segment_file("", st->slices[i].index, "vk.bin"), *proof = dsp_segment_file("", st->slices[i].index, "proof.bin");
         s = vk && proof ? copy(place.dir, a->out, vk, &bytes, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
@@ -124,6 +133,9 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
     dsp_json_put(r, "unproved", un);
     dsp_json_put(r, "coverage", dsp_coverage(st, st->n_slices, macs));
 done:
+    if (s != DSP_OK && writing)
+        dsp_lock_leave(&lock);
+    dsp_lock_release(&lock);
     dsp_statement_free(st);
     dsp_free(place.dir);
     return s;

@@ -114,6 +114,14 @@ void dsp_lock_release(dsp_lock *l)
     *l = DSP_LOCK_NONE;
 }
 
+void dsp_lock_leave(dsp_lock *l)
+{
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = -1;
+    dsp_lock_release(l);
+}
+
 /* ---- temporary files ---- */
 
 static bool is_temporary(const char *name, const char *stem)

@@ -34,6 +34,8 @@ bool dsp_lock_try(dsp_lock *l, const char *dir, const char *what);
 /* Lets readers in; waits where a writer came between. */
 DSP_MUST_USE dsp_status dsp_lock_share(dsp_lock *l, dsp_err *err);
 void dsp_lock_release(dsp_lock *l);
+/* The same, leaving the file there as a killed holder would: what was begun in the folder is half done. */
+void dsp_lock_leave(dsp_lock *l);
 
 /* Removes what killed processes left behind: regular files NAME.tmpXXXXXX, six letters or digits, in dir and depth levels of folders below.
  * stem: only of the file of this name; NULL: of every. The caller holds the lock. */

@@ -105,8 +105,8 @@ static bool list(scanner *s, span *v, unsigned depth)
     do {
         const char c = dsp_lex_next(l);
         dsp_jnum   x;
-        if (dsp_lex_starts_number(c) != numbers && (numbers || dsp_lex_starts_number(c)))
-            return dsp_lex_fail(l, DSP_E_FORMAT, c == 'N' || c == 'I' ? "a finite number expected" : "numbers and something else are mixed in one list");
+        if (numbers ? c && strchr("[{\"n", c) : dsp_lex_starts_number(c))
+            return dsp_lex_fail(l, DSP_E_FORMAT, "numbers and something else are mixed in one list");
         if (numbers ? !dsp_lex_number(l, &x) : !scan(s, &sub, depth + 1))
             return false;
         if (!numbers && count == 0 && sub.is == IS_NUMBERS && sub.list && sub.rank < MAX_DEPTH) {
