@@ -41,9 +41,9 @@ static void one_model(const char *name, const char *tmp, const check_list *list)
 {
     char       *model_dir = in_dir(data_dir, name), *model = in_dir(model_dir, "model.onnx"), *input = in_dir(model_dir, "input.json");
     char       *slices_dir = in_dir(tmp, name);
-    dsp_graph  *g, *g2;
-    dsp_plan   *p, *p2;
-    dsp_slices *s;
+    dsp_graph  *g, *g2 = NULL;
+    dsp_plan   *p = NULL, *p2 = NULL;
+    dsp_slices *s = NULL;
     dsp_err     err;
     if (dsp_graph_load(&g, model, NULL, 0, &err) != DSP_OK || dsp_graph_infer(g, ort, &err) != DSP_OK ||
         dsp_plan_make(&p, g, NULL, 0, true, &err) != DSP_OK || dsp_plan_write(p, slices_dir, model, false, &err) != DSP_OK ||
