@@ -6,7 +6,7 @@
  * eq(xi_t, X) of a round taken out as in Gruen, ePrint 2024/108; hidden messages with one-time pads and the linear
  * constraints on them: Frigo and shelat, "Anonymous credentials from ECDSA" (ePrint 2024/2010). Renamed here: claims
  * P, Q, points xi, coins rho, lambda, mu. Soundness, per coin over |K| = 2^128: tree lambda 1, round 2, mu 1; eta groups - 1; step-3 round
- * 3; op_lambda claims - 1; op round 2; gamma and rho (n - k)/2 + 2 (docs/protocol.md). A hidden value never decides a branch here:
+ * 3; op_lambda claims - 1; op round 2; gamma n + 1, rho n (docs/protocol.md). A hidden value never decides a branch here:
  * the forms depend on sent values and coins alone.
  */
 #ifndef DSP_CLAIMS_REPLAY_H

@@ -7,7 +7,7 @@
  * Source: Ames, Hazay, Ishai and Venkitasubramaniam, "Ligero" (CCS 2017; ePrint 2022/1608), sections 4.3 and 4.7, the quadratic test
  * with a public slot pattern instead of a product row; the answers are sent as whole polynomials. Differences: one field
  * extension K for rows and coins, and DOT's slots sum to 0 so that the slot sum of y_dot is the public right-hand side.
- * Soundness: (n - k)/2 + 1 over |K| for u_ldt, 1 over |K| for the other coins, and the query term of S3 with both binomials.
+ * Soundness: n over |K| for u_ldt, 1 over |K| for the other coins, and the query term of S3 with both binomials.
  */
 #ifndef DSP_PCS_PAD_H
 #define DSP_PCS_PAD_H
