@@ -30,11 +30,9 @@ static void write_holder(int fd, const char *what)
     char now[32], line[128];
     dsp_utc_now(now);
     const int n = snprintf(line, sizeof line, "%.40s, process %ld, since %.19sZ\n", what, (long)getpid(), now);
-    /* A message without a name is all that is lost when this fails. */
-    if (ftruncate(fd, 0) == 0 && n > 0) {
-        const ssize_t k = pwrite(fd, line, (size_t)n, 0);
-        (void)k;
-    }
+    /* A message without a name is all that is lost when this fails. A reader stops at the line's end. */
+    if (n > 0 && pwrite(fd, line, (size_t)n, 0) == n && ftruncate(fd, n) != 0)
+        return;
 }
 
 static bool locked(int fd, int how)

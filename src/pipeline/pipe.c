@@ -9,6 +9,8 @@ void dsp_pipe_release(dsp_pipe *p)
 {
     dsp_ort_close(p->ort);
     p->ort = NULL;
+    dsp_ezkl_free(p->ezkl);
+    p->ezkl = NULL;
     dsp_pool_free(p->pool);
     p->pool = NULL;
 }
@@ -21,6 +23,31 @@ dsp_status dsp_pipe_ort(dsp_ort **o, dsp_pipe *p, dsp_err *err)
         s = dsp_ort_open(&p->ort, p->ort_paths ? p->ort_paths : none, err);
     *o = p->ort;
     return s;
+}
+
+dsp_status dsp_pipe_ezkl(const dsp_ezkl **e, dsp_pipe *p, dsp_err *err)
+{
+    dsp_status s = DSP_OK;
+    if (!p->ezkl)
+        s = p->ezkl_places ? dsp_ezkl_open(&p->ezkl, p->ezkl_places, err) : dsp_fail(err, DSP_E_UNAVAILABLE, "ezkl: no place to look for it");
+    *e = p->ezkl;
+    return s;
+}
+
+dsp_status dsp_pipe_srs(char **path, bool *insecure, dsp_pipe *p, unsigned logrows, dsp_err *err)
+{
+    static const char *const none[] = {NULL};
+    const dsp_ezkl *e;
+    *path = NULL;
+    *insecure = false;
+    dsp_status s = dsp_pipe_ezkl(&e, p, err);
+    if (s != DSP_OK)
+        return s;
+    s = dsp_ezkl_srs_find(path, e, p->srs_dirs ? p->srs_dirs : none, logrows, err);
+    if (s != DSP_E_UNAVAILABLE || !p->test_srs || !p->srs_own)
+        return s;
+    *insecure = true;
+    return dsp_ezkl_srs_make(path, e, p->srs_own, logrows, NULL, err);
 }
 
 void dsp_pipe_say(const dsp_pipe *p, dsp_say level, const char *fmt, ...)

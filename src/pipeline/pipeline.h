@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "backends/ezkl.h"
 #include "base/pool.h"
 #include "lower/lower.h"
 
@@ -32,11 +33,20 @@ typedef struct dsp_pipe {
     void              *say_arg;
     void             (*progress)(void *arg, const dsp_progress *p);        /* may be NULL; called by one thread at a time, with say_arg */
     dsp_ort           *ort;                /* opened on first use */
+    const dsp_ezkl_places *ezkl_places;    /* where ezkl may be; NULL: not offered */
+    const char *const *srs_dirs;           /* folders with kzg<k>.srs, NULL at the end; NULL: none */
+    const char        *srs_own;            /* folder of insecure SRS files made here; NULL: none can be made */
+    bool               test_srs;           /* --generate-test-srs: make insecure SRS files, prove and verify with them */
+    dsp_ezkl          *ezkl;               /* opened on first use */
 } dsp_pipe;
 
 void dsp_pipe_release(dsp_pipe *p);
 /* The runtime; opened when it is needed for the first time. Borrowed. */
 DSP_MUST_USE dsp_status dsp_pipe_ort(dsp_ort **o, dsp_pipe *p, dsp_err *err);
+/* ezkl, likewise. DSP_E_UNAVAILABLE: none, or too old. */
+DSP_MUST_USE dsp_status dsp_pipe_ezkl(const dsp_ezkl **e, dsp_pipe *p, dsp_err *err);
+/* The SRS file of a size: a real one where there is one, else with test_srs an insecure one, made where there is none yet. *path is the caller's. */
+DSP_MUST_USE dsp_status dsp_pipe_srs(char **path, bool *insecure, dsp_pipe *p, unsigned logrows, dsp_err *err);
 /* part: 0 to 1. The first call of a step has done = 0. */
 void dsp_pipe_progress(const dsp_pipe *p, const char *step, uint64_t done, uint64_t total, double part, double expected_seconds);
 void dsp_pipe_say(const dsp_pipe *p, dsp_say level, const char *fmt, ...) DSP_PRINTF(3, 4);
@@ -64,6 +74,8 @@ typedef struct {
     const char *const *inputs;  size_t n_inputs;     /* sample files; none: the model's input.json where it exists */
     const dsp_range_arg *ranges; size_t n_ranges;
     const char *layers;           /* NULL: all */
+    const char *ezkl;             /* the layers of these that ezkl proves (the others: native); "*": all; NULL: none */
+    int         ezkl_scale;       /* bits; 0: chosen */
     unsigned    precision;        /* 0: chosen */
     bool        force, no_fallback;
     const dsp_dim_bind *binds;  size_t n_binds;      /* for a model file */

@@ -299,7 +299,7 @@ def test_two_at_once(c):
             check(p.returncode in (0, 1), f'exit {p.returncode}: {said}')
             if p.returncode:
                 refused += 1
-                check('in use (' in said and 'process ' in said, said)
+                check('in use (' in said and 'process' in said, said)   # without its number, where it has just begun
         j = json.loads(run('full-run', '-m', m, '--json', env=SEED).stdout)
         for r in os.listdir(os.path.join(m, 'run')):
             if r.startswith('run_') and os.path.join(m, 'run', r) != j['run']['run_dir']:
