@@ -171,8 +171,9 @@ typedef struct {
 DSP_MUST_USE dsp_status dsp_ir_quantise(ir_lin *l, const ir *m, const ir_op *op, const ir_q *q, unsigned precision, dsp_arena *a, dsp_err *err);
 
 /* ---- scales.c ---- */
-/* Scale and range of every tensor, from a record; DSP_E_FORMAT when the record is not of this model. */
-DSP_MUST_USE dsp_status dsp_ir_scales(ir_q *q, const ir *m, const dsp_record *r, dsp_err *err);
+/* Scale and range of every tensor, from a record; outputs that it pins are no accumulators from then on. DSP_E_FORMAT when the record is not of this
+ * model. */
+DSP_MUST_USE dsp_status dsp_ir_scales(ir_q *q, ir *m, const dsp_record *r, dsp_err *err);
 void dsp_ir_record_layout(dsp_layout *l, const ir_tensor *t);
 
 /* ---- build.c ---- */

@@ -13,8 +13,14 @@ typedef struct { uint32_t segment, node; const char *reason; } dsp_support;
 /* Which segments can be proved, for the whole model at once, before any work. support: n_segments entries, reasons from arena. */
 DSP_MUST_USE dsp_status dsp_lower_support(dsp_support *support, const dsp_graph *g, const dsp_plan *p, dsp_arena *a, dsp_err *err);
 
-/* Chooses every scale, range and layout for the given precision. */
-DSP_MUST_USE dsp_status dsp_record_make(dsp_record **r, const dsp_graph *g, const dsp_plan *p, const dsp_calibration *c,
+/* A boundary tensor that another proof system reads or makes too: it has this scale, whatever the precision. */
+typedef struct { uint32_t value; int32_t scale_bits; } dsp_pin;
+enum { DSP_PIN_MAX_SCALE = 32, DSP_PIN_MAX_BITS = 32 };
+
+/* Chooses every scale, range and layout for the given precision. A pinned tensor gets its scale and a range of four times what the calibration
+ * showed (an input: its declared range), and so does what keeps its scale (maxima); a pinned output is requantised. Pins of values that no
+ * supported segment reads or makes say nothing. DSP_E_ARG: a pin cannot be met; the message names tensor and scale. pins: n_pins or NULL. */
+DSP_MUST_USE dsp_status dsp_record_make(dsp_record **r, const dsp_graph *g, const dsp_plan *p, const dsp_calibration *c, const dsp_pin *pins, size_t n_pins,
                                         unsigned precision_bits, dsp_err *err);
 
 /* One compiled segment. key == NULL: unproved, see reason. */
@@ -49,7 +55,8 @@ const char *dsp_lower_tensor_name(const dsp_graph *g, uint32_t value, dsp_arena 
 typedef struct { unsigned bits; double max_rel_err; bool argmax_agrees; bool feasible; uint64_t saturated; } dsp_precision_row;
 enum { DSP_N_PRECISIONS = 4 };
 DSP_MUST_USE dsp_status dsp_precision_choose(dsp_record **r, dsp_precision_row rows[DSP_N_PRECISIONS], const dsp_graph *g, const dsp_plan *p,
-                                             const dsp_calibration *c, dsp_ort *o, unsigned forced_bits, dsp_err *err);
+                                             const dsp_calibration *c, const dsp_pin *pins, size_t n_pins, dsp_ort *o, unsigned forced_bits,
+                                             dsp_err *err);
 
 /* ---- geometry and cost (geometry.c, cost.c) ---- */
 /* Table widths and limb lists for the ranges of one segment: needs[i] asks for sum of widths = bits over `cells` padded cells. Picks at most

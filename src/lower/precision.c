@@ -219,7 +219,7 @@ static void compare(dsp_precision_row *row, const dsp_array *got, const dsp_arra
 
 /* One row of the table. The record is kept for the caller. */
 static dsp_status try_precision(dsp_precision_row *row, dsp_record **rec, unsigned bits, const dsp_graph *g, const dsp_plan *p, const dsp_calibration *c,
-                                dsp_ort *o, dsp_session **sessions, dsp_err *err)
+                                const dsp_pin *pins, size_t n_pins, dsp_ort *o, dsp_session **sessions, dsp_err *err)
 {
     program    x = {0};
     run        r = {.x = &x, .o = o, .sessions = sessions, .val = DSP_NEW_N(cellset, g->n_values), .err = err};
@@ -227,7 +227,7 @@ static dsp_status try_precision(dsp_precision_row *row, dsp_record **rec, unsign
     dsp_status st = r.val && a ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "precision sweep: out of memory");
     *row = (dsp_precision_row){.bits = bits, .argmax_agrees = true, .feasible = true};
     *rec = NULL;
-    if (st != DSP_OK || (st = dsp_record_make(rec, g, p, c, bits, err)) != DSP_OK || (st = program_make(&x, g, p, *rec, err)) != DSP_OK)
+    if (st != DSP_OK || (st = dsp_record_make(rec, g, p, c, pins, n_pins, bits, err)) != DSP_OK || (st = program_make(&x, g, p, *rec, err)) != DSP_OK)
         goto done;
     for (uint32_t k = 0; k < c->n_samples && st == DSP_OK; k++) {
         const dsp_mark mark = dsp_arena_mark(a);
@@ -257,7 +257,7 @@ done:
 }
 
 dsp_status dsp_precision_choose(dsp_record **out, dsp_precision_row rows[DSP_N_PRECISIONS], const dsp_graph *g, const dsp_plan *p,
-                                const dsp_calibration *c, dsp_ort *o, unsigned forced_bits, dsp_err *err)
+                                const dsp_calibration *c, const dsp_pin *pins, size_t n_pins, dsp_ort *o, unsigned forced_bits, dsp_err *err)
 {
     dsp_record   *rec[DSP_N_PRECISIONS] = {0};
     dsp_session **sessions = DSP_NEW_N(dsp_session *, p->n_segments);
@@ -265,7 +265,7 @@ dsp_status dsp_precision_choose(dsp_record **out, dsp_precision_row rows[DSP_N_P
     int           best = -1;
     *out = NULL;
     for (int i = 0; i < DSP_N_PRECISIONS && st == DSP_OK; i++) {
-        st = try_precision(&rows[i], &rec[i], bits_of[i], g, p, c, o, sessions, err);
+        st = try_precision(&rows[i], &rec[i], bits_of[i], g, p, c, pins, n_pins, o, sessions, err);
         if (st != DSP_OK || !rows[i].feasible)
             continue;
         const bool good = rows[i].max_rel_err <= 0.01 && rows[i].argmax_agrees;
@@ -275,7 +275,7 @@ dsp_status dsp_precision_choose(dsp_record **out, dsp_precision_row rows[DSP_N_P
             best = i;
     }
     if (st == DSP_OK && forced_bits)
-        st = dsp_record_make(out, g, p, c, forced_bits, err);
+        st = dsp_record_make(out, g, p, c, pins, n_pins, forced_bits, err);
     else if (st == DSP_OK && best < 0)
         st = dsp_fail(err, DSP_E_UNSUPPORTED, "no precision from 10 to 16 bits fits the field");
     else if (st == DSP_OK) {

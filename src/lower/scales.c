@@ -59,17 +59,56 @@ static uint32_t input_index(const dsp_graph *g, uint32_t v)
     return DSP_NONE;
 }
 
-static dsp_status choose(ir_q *q, const ir *m, const dsp_calibration *c, const ir_op *const *maker, uint32_t i, unsigned precision, dsp_arena *a, dsp_err *err)
+/* What a pin asks of the tensor that leads a chain of equal scales: NO_PIN, or its scale. */
+enum { NO_PIN = INT32_MIN };
+
+/* Width of a pinned tensor whose cells are below `most` in size. */
+static dsp_status pinned_bits(unsigned *bits, const ir *m, const ir_tensor *t, int scale, double most, dsp_err *err)
+{
+    const int n = scale + 1 + log2_above(most);
+    *bits = n < MIN_PRECISION ? MIN_PRECISION : (unsigned)n;
+    return n <= DSP_PIN_MAX_BITS ? DSP_OK
+                                 : dsp_fail(err, DSP_E_ARG, "tensor %s: at scale %d its values need %d bits, %d are possible; choose a smaller scale (--ezkl-scale)",
+                                            dsp_ir_name(m, record_value(t)), scale, n, DSP_PIN_MAX_BITS);
+}
+
+static dsp_status pin_tensors(int32_t *pin, ir *m, const dsp_pin *pins, size_t n_pins, dsp_err *err)
+{
+    for (uint32_t i = 0; i < m->n_tensors; i++)
+        pin[i] = NO_PIN;
+    for (uint32_t i = 0; i < m->n_tensors; i++)
+        for (size_t k = 0; k < n_pins; k++) {
+            uint32_t       root = i;
+            const int32_t  s = pins[k].scale_bits;
+            if (m->tensors[i].name != pins[k].value || pins[k].value == DSP_NONE)
+                continue;
+            while (m->tensors[root].like != DSP_NONE)
+                root = m->tensors[root].like;
+            if (s < 0 || s > DSP_PIN_MAX_SCALE || (pin[root] != NO_PIN && pin[root] != s))
+                return dsp_fail(err, DSP_E_ARG, "tensor %s: scale %d %s; choose another one (--ezkl-scale)", dsp_ir_name(m, pins[k].value), s,
+                                s < 0 || s > DSP_PIN_MAX_SCALE ? "is not one of 0 to 32" : "is not that of the tensor whose maximum it is");
+            pin[root] = s;
+            m->tensors[root].acc = false;
+        }
+    return DSP_OK;
+}
+
+static dsp_status choose(ir_q *q, const ir *m, const dsp_calibration *c, const ir_op *const *maker, uint32_t i, int32_t pin, unsigned precision, dsp_arena *a,
+                         dsp_err *err)
 {
     const ir_tensor *t = &m->tensors[i];
     const uint32_t   input = t->segment == DSP_NONE ? input_index(m->g, t->value) : DSP_NONE;
+    unsigned         bits;
     if (t->like != DSP_NONE)
         q[i] = q[t->like];
     else if (input != DSP_NONE) {
         const double lo = c->in_lo[input], hi = c->in_hi[input];
         if (!(lo <= hi) || !isfinite(lo) || !isfinite(hi))
             return dsp_fail(err, DSP_E_ARG, "range %g:%g of input %s is empty or not finite", lo, hi, dsp_ir_name(m, t->value));
-        const int scale = (int)precision - 1 - log2_above(fmax(fabs(lo), fabs(hi)));
+        const int        scale = pin != NO_PIN ? pin : (int)precision - 1 - log2_above(fmax(fabs(lo), fabs(hi)));
+        const dsp_status st = pin != NO_PIN ? pinned_bits(&bits, m, t, pin, fmax(fabs(lo), fabs(hi)), err) : DSP_OK;
+        if (st != DSP_OK)
+            return st;
         q[i] = (ir_q){.scale = scale, .lo = round_half_up(ldexp(lo, scale)), .hi = round_half_up(ldexp(hi, scale)), .known = true};
     } else if (t->acc) {
         ir_lin         l;
@@ -79,6 +118,12 @@ static dsp_status choose(ir_q *q, const ir *m, const dsp_calibration *c, const i
         if (st != DSP_OK)
             return st;
         cover(&q[i], &l);
+    } else if (pin != NO_PIN) {
+        /* What the other proof system makes is never clamped: one bit of headroom more than usual. */
+        const dsp_status st = pinned_bits(&bits, m, t, pin, 4 * c->max_abs[t->value], err);
+        if (st != DSP_OK)
+            return st;
+        q[i] = full_range(bits, pin, t->nonneg);
     } else
         q[i] = full_range(precision, (int)precision - 1 - log2_above(2 * c->max_abs[t->value]), t->nonneg);
     return DSP_OK;
@@ -92,7 +137,8 @@ static const ir_op **makers(const ir *m, dsp_arena *a)
     return maker;
 }
 
-dsp_status dsp_record_make(dsp_record **out, const dsp_graph *g, const dsp_plan *p, const dsp_calibration *c, unsigned precision, dsp_err *err)
+dsp_status dsp_record_make(dsp_record **out, const dsp_graph *g, const dsp_plan *p, const dsp_calibration *c, const dsp_pin *pins, size_t n_pins,
+                           unsigned precision, dsp_err *err)
 {
     dsp_arena    *a = dsp_arena_create(0);
     dsp_record   *r = dsp_record_create();
@@ -111,27 +157,30 @@ dsp_status dsp_record_make(dsp_record **out, const dsp_graph *g, const dsp_plan 
         goto done;
     const ir_op **maker = makers(m, a);
     ir_q         *q = DSP_ARENA_N(a, ir_q, m->n_tensors + 1);
+    int32_t      *pin = DSP_ARENA_N(a, int32_t, m->n_tensors + 1);
     r->model = g->digest;
     r->precision = precision;
     r->n_cuts = p->n_segments - 1;
     r->cuts = DSP_ARENA_N(r->arena, uint32_t, p->n_segments);
     r->tensors = DSP_ARENA_N(r->arena, dsp_qtensor, m->n_tensors + 1);
-    if (!maker || !q || !r->cuts || !r->tensors) {
+    if (!maker || !q || !pin || !r->cuts || !r->tensors) {
         st = dsp_fail(err, DSP_E_NOMEM, "quantisation record: out of memory");
         goto done;
     }
+    if ((st = pin_tensors(pin, m, pins, n_pins, err)) != DSP_OK)
+        goto done;
     for (uint32_t i = 1; i < p->n_segments; i++)
         r->cuts[i - 1] = p->segments[i].first;
     for (uint32_t i = 0; i < m->n_tensors; i++) {
         const ir_tensor *t = &m->tensors[i];
         if (t->segment == DSP_NONE && t->reads == 0)
             continue;
-        if ((st = choose(q, m, c, maker, i, precision, a, err)) != DSP_OK)
+        if ((st = choose(q, m, c, maker, i, pin[i], precision, a, err)) != DSP_OK)
             goto done;
         if (!recorded(t))
             continue;
         dsp_qtensor *x = &r->tensors[r->n_tensors++];
-        *x = (dsp_qtensor){.scale_bits = q[i].scale, .lo = q[i].lo, .hi = q[i].hi};
+        *x = (dsp_qtensor){.scale_bits = q[i].scale, .lo = q[i].lo, .hi = q[i].hi, .pinned = pin[i] != NO_PIN};
         dsp_ir_record_layout(&x->layout, t);
         const char *program = dsp_lower_tensor_name(g, record_value(t), r->arena);
         x->name = dsp_arena_strdup(r->arena, dsp_ir_name(m, record_value(t)));
@@ -156,7 +205,25 @@ static dsp_status mismatch(const ir *m, uint32_t v, const char *what, dsp_err *e
     return dsp_fail(err, DSP_E_FORMAT, "quantisation record: tensor %s: %s", dsp_ir_name(m, v), what);
 }
 
-static dsp_status take(ir_q *q, const ir *m, const dsp_record *r, const ir_op *const *maker, uint32_t i, dsp_arena *a, dsp_err *err)
+/* The range of a pinned tensor: some width's. */
+static dsp_status take_pinned(ir *m, const dsp_qtensor *x, uint32_t i, dsp_err *err)
+{
+    ir_tensor     *t = &m->tensors[i];
+    const uint32_t v = record_value(t);
+    unsigned       bits = MIN_PRECISION;
+    t->acc = false;
+    if (t->like != DSP_NONE || x->scale_bits < 0 || x->scale_bits > DSP_PIN_MAX_SCALE)
+        return mismatch(m, v, "it cannot be pinned, or not at this scale", err);
+    while (bits < DSP_PIN_MAX_BITS && x->hi >= (int64_t)1 << (bits - 1))
+        bits++;
+    const ir_q want = full_range(bits, x->scale_bits, t->nonneg);
+    const int64_t top = (int64_t)1 << (DSP_PIN_MAX_BITS - 1);
+    const bool    input = t->segment == DSP_NONE && m->g->values[v].is_input;
+    const bool    good = input ? x->lo >= -top && x->hi <= top && x->lo <= x->hi : x->lo == want.lo && x->hi == want.hi;
+    return good ? DSP_OK : mismatch(m, v, "its range is not one of a pinned tensor", err);
+}
+
+static dsp_status take(ir_q *q, ir *m, const dsp_record *r, const ir_op *const *maker, uint32_t i, dsp_arena *a, dsp_err *err)
 {
     const ir_tensor *t = &m->tensors[i];
     const uint32_t   v = record_value(t);
@@ -179,6 +246,8 @@ static dsp_status take(ir_q *q, const ir *m, const dsp_record *r, const ir_op *c
         return mismatch(m, v, "its layout is not the model's", err);
     q[i] = (ir_q){.scale = x->scale_bits, .lo = x->lo, .hi = x->hi, .known = true};
 
+    if (x->pinned)
+        return take_pinned(m, x, i, err);
     ir_q            want = full_range(r->precision, x->scale_bits, t->nonneg);
     const int64_t   top = (int64_t)1 << (r->precision - 1);
     if (t->like != DSP_NONE)
@@ -203,7 +272,7 @@ static dsp_status take(ir_q *q, const ir *m, const dsp_record *r, const ir_op *c
     return DSP_OK;
 }
 
-dsp_status dsp_ir_scales(ir_q *q, const ir *m, const dsp_record *r, dsp_err *err)
+dsp_status dsp_ir_scales(ir_q *q, ir *m, const dsp_record *r, dsp_err *err)
 {
     dsp_arena  *a = dsp_arena_create(0);
     dsp_status  st = DSP_OK;

@@ -228,7 +228,7 @@ static dsp_status make_record(compile *c, dsp_err *err)
     }
     dsp_pipe_say(c->p, DSP_SAY_INFO, "calibrating on %zu sample%s", c->n_samples, c->n_samples == 1 ? "" : "s");
     if ((s = dsp_calibrate(&cal, c->g, ort, c->samples, c->n_samples, c->a->ranges, c->a->n_ranges, err)) != DSP_OK ||
-        (s = dsp_precision_choose(&made, rows, c->g, c->plan, cal, ort, c->a->precision, err)) != DSP_OK ||
+        (s = dsp_precision_choose(&made, rows, c->g, c->plan, cal, NULL, 0, ort, c->a->precision, err)) != DSP_OK ||
         (s = dsp_record_write(&b, made, err)) != DSP_OK)
         goto done;
     stage(c, 0, 0.65);

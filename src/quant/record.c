@@ -72,7 +72,7 @@ static json_t *tensor_json(const dsp_qtensor *t)
         perm[i] = t->layout.perm[i];
     if (o && put(o, "name", json_string(t->name)) && (!t->program || put(o, "program", json_string(t->program))) && put(o, "scale_bits", json_integer(t->scale_bits)) && put(o, "lo", json_integer(t->lo)) &&
         put(o, "hi", json_integer(t->hi)) && put(o, "dims", list32(t->layout.dims, 3)) &&
-        put(o, "onnx_dims", list64(t->layout.onnx_dims, t->layout.rank)) && put(o, "perm", list64(perm, t->layout.rank)))
+        put(o, "onnx_dims", list64(t->layout.onnx_dims, t->layout.rank)) && put(o, "perm", list64(perm, t->layout.rank)) && (!t->pinned || put(o, "pinned", json_true())))
         return o;
     json_decref(o);
     return NULL;
@@ -164,9 +164,12 @@ static bool get_tensor(reader *x, const json_t *o, dsp_qtensor *t)
     size_t   n;
     unsigned seen = 0;
     uint64_t cells = 1, onnx = 1;
-    const json_t *program = json_object_get(o, "program");
-    if (!json_is_object(o) || json_object_size(o) != (program ? 8 : 7))
-        return bad(x, "a tensor is not an object of seven fields, or eight with program");
+    const json_t *program = json_object_get(o, "program"), *pinned = json_object_get(o, "pinned");
+    if (!json_is_object(o) || json_object_size(o) != (size_t)7 + (program != NULL) + (pinned != NULL))
+        return bad(x, "a tensor is not an object of seven fields, and program and pinned");
+    if (pinned && !json_is_true(pinned))
+        return bad(x, "pinned is something else than true");
+    t->pinned = pinned != NULL;
     if ((program && !get_name(x, program, &t->program, "program is not a name")) || !get_name(x, json_object_get(o, "name"), &t->name, "a tensor has no name") ||
         !get_int(x, json_object_get(o, "scale_bits"), -128, 128, &v, "scale_bits is not an integer in -128 .. 128"))
         return false;

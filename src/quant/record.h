@@ -22,6 +22,7 @@ typedef struct {
     int32_t     scale_bits;            /* real = integer / 2^scale_bits; may be negative */
     int64_t     lo, hi;                /* integers; hi - lo + 1 is a power of two for what is requantised */
     dsp_layout  layout;
+    bool        pinned;                /* the scale was given, the range follows from the calibration: not those of the precision */
 } dsp_qtensor;
 
 typedef struct dsp_record {

@@ -25,7 +25,7 @@ static dsp_status lower(const dsp_graph *g, const dsp_plan *p, unsigned precisio
     }
     dsp_status s = dsp_lower_support(support, g, p, a, err);
     if (s == DSP_OK)
-        s = dsp_record_make(&r, g, p, &c, precision, err);
+        s = dsp_record_make(&r, g, p, &c, NULL, 0, precision, err);
     if (s == DSP_OK) { /* a record as made is one that can be read */
         FUZZ_CHECK(dsp_record_write(&b, r, err) == DSP_OK);
         FUZZ_CHECK(dsp_record_read(&again, b.p, b.len, err) == DSP_OK);

@@ -43,7 +43,7 @@ static int node(const char *name, const char *path)
         }
     if (r != 1) {
         CHAIN_OK(dsp_calibrate(&x.c, x.g, chain_ort(), chain_random(&x, 2, -1, 1, 5), 2, NULL, 0, &err));
-        CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, BITS, &err));
+        CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, NULL, 0, BITS, &err));
         CHAIN_OK(dsp_lower_model(&x.k, x.g, x.p, x.r, NULL, &err));
         const double e = fmax(chain_execute(&x, 0, true), chain_execute(&x, 1, true));
         r = e <= 0.002 ? 0 : 3;

@@ -28,7 +28,7 @@ static int check(const char *name, const char *verdict)
         bad = 1;
     } else {
         CHAIN_OK(dsp_calibrate(&x.c, x.g, chain_ort(), chain_random(&x, SAMPLES, -1, 1, 7), SAMPLES, NULL, 0, &err));
-        CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, BITS, &err));
+        CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, NULL, 0, BITS, &err));
         if (dsp_lower_model(&x.k, x.g, x.p, x.r, NULL, &err) != DSP_OK) {
             print_error("%s: %s\n", name, err.msg);
             bad = 1;
@@ -89,7 +89,7 @@ static void mixed(void **state)
         skip();
     chain_load(&x, DSP_SOURCE_DIR "/tests/corpus/ops/mixed.onnx");
     CHAIN_OK(dsp_calibrate(&x.c, x.g, chain_ort(), chain_random(&x, 1, -1, 1, 3), 1, NULL, 0, &err));
-    CHAIN_OK(dsp_precision_choose(&x.r, x.rows, x.g, x.p, x.c, chain_ort(), 0, &err));
+    CHAIN_OK(dsp_precision_choose(&x.r, x.rows, x.g, x.p, x.c, NULL, 0, chain_ort(), 0, &err));
     for (int i = 0; i < DSP_N_PRECISIONS; i++)
         assert_true(x.rows[i].feasible && x.rows[i].max_rel_err < 0.05);
     assert_true(x.rows[3].max_rel_err < 0.001);
@@ -120,7 +120,7 @@ static void foreign_record(void **state)
         skip();
     chain_load(&x, DSP_SOURCE_DIR "/tests/corpus/ops/residual.onnx");
     CHAIN_OK(dsp_calibrate(&x.c, x.g, chain_ort(), chain_random(&x, 1, -1, 1, 3), 1, NULL, 0, &err));
-    CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, 12, &err));
+    CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, NULL, 0, 12, &err));
     CHAIN_OK(dsp_lower_model(&x.k, x.g, x.p, x.r, NULL, &err));
     dsp_circuits *k = NULL;
 #define REFUSED(change, undo)                                                                       \
@@ -157,7 +157,7 @@ static void declared_range(void **state)
     chain_load(&x, DSP_SOURCE_DIR "/tests/corpus/ops/conv_relu.onnx");
     CHAIN_OK(dsp_calibrate(&x.c, x.g, chain_ort(), NULL, 0, &all, 1, &err));
     assert_true(x.c->n_samples > 0 && x.c->in_lo[0] == 0 && x.c->in_hi[0] == 1);
-    CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, 12, &err));
+    CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, NULL, 0, 12, &err));
     assert_int_equal(x.r->tensors[0].lo, 0);
     assert_int_equal(x.r->tensors[0].hi, 2048);
     assert_int_equal(x.r->tensors[0].scale_bits, 11);

@@ -20,8 +20,8 @@ static dsp_record *sample(void)
     r->binds[0] = (dsp_dim_bind){"batch", 1};
     r->n_tensors = 2;
     r->tensors = DSP_ARENA_N(r->arena, dsp_qtensor, 2);
-    r->tensors[0] = (dsp_qtensor){"in/\"put\"", NULL, 9, -2048, 2047, {{2, 1, 3}, 3, {1, 2, 3}, {0, 1, 2}}};
-    r->tensors[1] = (dsp_qtensor){"\xc3\xa9", "value1", -3, 0, 2047, {{3, 2, 1}, 2, {2, 3}, {1, 0}}};
+    r->tensors[0] = (dsp_qtensor){"in/\"put\"", NULL, 9, -2048, 2047, {{2, 1, 3}, 3, {1, 2, 3}, {0, 1, 2}}, false};
+    r->tensors[1] = (dsp_qtensor){"\xc3\xa9", "value1", -3, 0, 2047, {{3, 2, 1}, 2, {2, 3}, {1, 0}}, true};
     return r;
 }
 
@@ -41,6 +41,7 @@ static void round_trip(void **state)
     const dsp_qtensor *t = dsp_record_find(again, "\xc3\xa9");
     assert_non_null(t);
     assert_int_equal(t->scale_bits, -3);
+    assert_true(t->pinned && !again->tensors[0].pinned);
     assert_int_equal(t->layout.perm[0], 1);
     assert_ptr_equal(dsp_record_find(again, "value1"), t);
     assert_null(dsp_record_find(again, "other"));
@@ -115,6 +116,9 @@ static void strict(void **state)
     refused("\"value1\"", "\"in/\\\"put\\\"\"");
     refused("\"value1\"", "\"\\u00E9\"");
     refused("\"value1\"", "1");
+    refused("\"pinned\":true", "\"pinned\":false");
+    refused("\"pinned\":true", "\"pinned\":1");
+    refused("\"pinned\":true", "\"pinned\":true,\"more\":0");
     refused("\n", "");
     refused("\n", "\n\n");
 }
@@ -141,7 +145,7 @@ static void rounding(void **state)
 {
     (void)state;
     dsp_err           err = {0};
-    const dsp_qtensor q = {"t", NULL, 2, -8, 7, {{3, 2, 1}, 2, {2, 3}, {1, 0}}};
+    const dsp_qtensor q = {"t", NULL, 2, -8, 7, {{3, 2, 1}, 2, {2, 3}, {1, 0}}, true};
     const float       f[6] = {0.125f, -0.125f, 0.375f, -0.375f, 1.75f, -2.0f};
     const dsp_array   x = {.dtype = DSP_DT_FLOAT, .rank = 2, .dims = {2, 3}, .count = 6, .bytes = sizeof f, .data = f};
     int64_t           c[6];
