@@ -81,7 +81,8 @@ if ! ort_library >/dev/null; then
   # The wheel is used for its shared library alone, so the version of the Python that unpacks it does not matter.
   "$python" -m pip --disable-pip-version-check --no-input install --quiet --no-deps --no-compile --require-hashes --only-binary=:all: \
     --python-version 3.11 --implementation cp --abi cp311 --platform "manylinux_2_28_$machine" \
-    --target "$new" -r "$root/tools/onnxruntime.txt" </dev/null >&2
+    --target "$new" -r "$root/tools/onnxruntime.txt" </dev/null >&2 ||
+    { say "the ONNX Runtime wheel cannot be installed: it needs the network (pip's index), or point DSPERSE_ORT at the library, version $ort_version"; exit 1; }
   # Keep the library and its licences.
   mkdir -p "$new/keep/onnxruntime/capi"
   mv "$new/onnxruntime/capi/libonnxruntime.so.$ort_version" "$new/keep/onnxruntime/capi/"

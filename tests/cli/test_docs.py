@@ -144,4 +144,37 @@ def test_same_bytes_every_time(c):
             check(read(os.path.join(d, f)) == read(os.path.join(d, f).replace(c.path('a'), c.path('b'))), f)
 
 
+def sources(name):
+    """The file that holds a test's functions, by the rule that names tests (tests/CMakeLists.txt and those below)."""
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folder, _, rest = name.partition('_')
+    rest = re.sub(r'_\d+$', '', rest) if folder == 'exhaustive' else rest
+    return [p for p in (os.path.join(tests, 'unit', *name.split('_test_', 1)[:1], f'test_{name.split("_test_", 1)[-1]}.c'), os.path.join(tests, folder, f'test_{rest}.c'),
+                        os.path.join(tests, folder, f'test_{rest}.py'), os.path.join(tests, folder, f'{rest}')) if os.path.exists(p)] + \
+        ([os.path.join(tests, 'fuzz', 'test_command.py')] if name == 'corpus_command' else [])
+
+
+def test_guarantees_name_real_tests(c):
+    """docs/guarantees.md: numbered without gaps, each row names tests, and every name is a test of this build with that function."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    text = read(os.path.join(root, 'docs', 'guarantees.md')).decode()
+    rows = re.findall(r'^\| (G-\d\d) \| (.*) \| (.*) \|$', text, re.M)
+    check(sorted(g for g, _, _ in rows) == [f'G-{i:02}' for i in range(1, len(rows) + 1)] and len(rows) >= 40, 'numbers')
+    listed = None
+    if shutil.which('ctest'):
+        p = subprocess.run(['ctest', '--test-dir', os.path.dirname(PROGRAM), '-N'], capture_output=True, text=True)
+        listed = set(re.findall(r'^ *Test +#\d+: (\S+)$', p.stdout, re.M))
+        check('cli_docs' in listed, p.stderr)
+    for g, _, kept in rows:
+        names = re.findall(r'`([^`]*)`', kept)
+        check(names and not re.sub(r'`[^`]*`', '', kept).strip(), f'{g}: tests expected, found "{kept}"')
+        for name in names:
+            test, _, function = name.partition('/')
+            found = sources(test)
+            check(found, f'{g}: no source of the test {test}')
+            check(listed is None or test in listed, f'{g}: {test} is no test of this build')
+            code = ''.join(read(f).decode() for f in found if os.path.isfile(f))
+            check(not function or re.search(rf'\bdef {function}\(|\bcmocka_unit_test\w*\({function}\b', code), f'{g}: {test} has no {function}')
+
+
 main([v for k, v in sorted(globals().items()) if k.startswith('test_')], needs_runtime=False)
