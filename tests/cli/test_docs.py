@@ -144,14 +144,14 @@ def test_same_bytes_every_time(c):
             check(read(os.path.join(d, f)) == read(os.path.join(d, f).replace(c.path('a'), c.path('b'))), f)
 
 
-def sources(name):
-    """The file that holds a test's functions, by the rule that names tests (tests/CMakeLists.txt and those below)."""
+def source(name):
+    """The file, or the folder of a corpus, behind a test's name (tests/CMakeLists.txt and those below); None: there is none."""
     tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     folder, _, rest = name.partition('_')
+    layer, _, unit = name.partition('_test_')
     rest = re.sub(r'_\d+$', '', rest) if folder == 'exhaustive' else rest
-    return [p for p in (os.path.join(tests, 'unit', *name.split('_test_', 1)[:1], f'test_{name.split("_test_", 1)[-1]}.c'), os.path.join(tests, folder, f'test_{rest}.c'),
-                        os.path.join(tests, folder, f'test_{rest}.py'), os.path.join(tests, folder, f'{rest}')) if os.path.exists(p)] + \
-        ([os.path.join(tests, 'fuzz', 'test_command.py')] if name == 'corpus_command' else [])
+    places = [f'unit/{layer}/test_{unit}.c', f'{folder}/test_{rest}.c', f'{folder}/test_{rest}.py', f'{folder}/{rest}', f'fuzz/test_{rest}.py']
+    return next((os.path.join(tests, p) for p in places if os.path.exists(os.path.join(tests, p))), None)
 
 
 def test_guarantees_name_real_tests(c):
@@ -170,10 +170,10 @@ def test_guarantees_name_real_tests(c):
         check(names and not re.sub(r'`[^`]*`', '', kept).strip(), f'{g}: tests expected, found "{kept}"')
         for name in names:
             test, _, function = name.partition('/')
-            found = sources(test)
+            found = source(test)
             check(found, f'{g}: no source of the test {test}')
             check(listed is None or test in listed, f'{g}: {test} is no test of this build')
-            code = ''.join(read(f).decode() for f in found if os.path.isfile(f))
+            code = read(found).decode() if os.path.isfile(found) else ''
             check(not function or re.search(rf'\bdef {function}\(|\bcmocka_unit_test\w*\({function}\b', code), f'{g}: {test} has no {function}')
 
 
