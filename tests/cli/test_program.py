@@ -40,4 +40,27 @@ def test_same_words_every_time(c):
         check(len(said) == 1 and '\033' not in str(said), f'{args}: {said}')
 
 
+def test_installed(c):
+    """From where it was installed it finds ONNX Runtime, the bundled models, manual and completions, and the whole pipeline runs."""
+    build = os.path.dirname(PROGRAM)
+    if 'DSPERSE_ORT' in os.environ or not have_runtime():
+        print('        NOT TESTED: ONNX Runtime is not that of tools/setup.sh')
+        return
+    if tool('cmake', '--install', build, '--prefix', c.path('x')) is None:
+        return
+    bin = c.path('x', 'bin', 'dsperse')
+
+    def installed(*args):
+        p = subprocess.run([bin, *args, '--json'], capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=c.dir, env={'HOME': c.path('home'), 'PATH': '/usr/bin:/bin'})
+        check(p.returncode == 0, p.stdout + p.stderr)
+        return json.loads(p.stdout)
+    ort = [k for k in installed('doctor')['checks'] if k['name'] == 'ONNX Runtime'][0]
+    check(ort['path'].startswith(os.path.realpath(c.path('x'))), f'its own ONNX Runtime: {ort}')
+    shutil.copytree(c.path('x', 'share', 'dsperse', 'models', 'tiny'), c.path('tiny'))
+    check(installed('full-run', '-m', 'tiny')['verify']['verdict'] == 'accepted', 'the pipeline')
+    for f in ('man/man1/dsperse.1', 'man/man1/dsperse-verify.1', 'bash-completion/completions/dsperse', 'zsh/site-functions/_dsperse', 'fish/vendor_completions.d/dsperse.fish',
+              'doc/dsperse/README.md', 'doc/dsperse/docs/formats.md'):
+        check(os.path.exists(c.path('x', 'share', f)), f)
+
+
 main([v for k, v in sorted(globals().items()) if k.startswith('test_')], needs_runtime=False)
