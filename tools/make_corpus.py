@@ -396,8 +396,10 @@ def tensors():
 def ezkl():
     c = 'ezkl'
     felt = lambda v: (v % 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001).to_bytes(32, 'little').hex()
+    seen = {'input_visibility': 'Public', 'output_visibility': 'Public', 'param_visibility': 'Fixed'}
+    args = {'logrows': 12, 'lookup_range': [-10, 10], **seen}
     def settings(**k):
-        return '0' + json.dumps({**{'run_args': {'logrows': 12, 'lookup_range': [-10, 10]}, 'num_rows': 4000, 'model_instance_shapes': [[1, 2], [1], [3]], 'model_input_scales': [7, 7],
+        return '0' + json.dumps({**{'run_args': args, 'num_rows': 4000, 'model_instance_shapes': [[1, 2], [1], [3]], 'model_input_scales': [7, 7],
                                     'model_output_scales': [7], 'required_range_checks': [[-1, 1], [0, 127]], 'required_lookups': []}, **k})
     wit = lambda i, o: '1' + json.dumps({'inputs': i, 'outputs': o})
     raw = bytes(range(8))
@@ -412,7 +414,11 @@ def ezkl():
     put(c, 'bad-shape-zero.json', settings(model_instance_shapes=[[0], [1], [3]]), 'A tensor without cells.')
     put(c, 'bad-shapes.json', settings(model_instance_shapes=[[1, 2]]), 'Fewer shapes than scales.')
     put(c, 'bad-tensors.json', settings(model_input_scales=[7] * 1000, model_instance_shapes=[[1]] * 1001), 'A thousand inputs.')
-    put(c, 'bad-logrows.json', settings(run_args={'logrows': 2**40}), 'A circuit of 2^(2^40) rows.')
+    put(c, 'bad-logrows.json', settings(run_args={**args, 'logrows': 2**40}), 'A circuit of 2^(2^40) rows.')
+    for n, v in (('input', 'Private'), ('output', {'Hashed': {'hash_is_public': True, 'outlets': []}}), ('param', 'Public')):
+        put(c, 'bad-visibility-%s.json' % n, settings(run_args={**args, n + '_visibility': v}), 'A circuit of another visibility (%s).' % n)
+    put(c, 'good-timestamp.json', settings(timestamp=1795375506548, version='23.0.5'), 'Settings as they are written, with the time.')
+    put(c, 'bad-timestamp.json', settings(timestamp=2**70), 'A time beyond 64 bits.')
     put(c, 'bad-types.json', settings(run_args=[], num_rows='x', required_range_checks={'a': 1}), 'Members of other types.')
     put(c, 'good-checks.json', settings(required_range_checks=[None, [], [5], ['a', 'b'], [2**63 - 1, -2**63]]), 'Range checks that are none.')
     put(c, 'bad-array.json', '0[]', 'An array.')
@@ -668,6 +674,75 @@ def boundaries():
     put(c, 'bad-many-bytes.gen', gen((1, raw + b()), (20000000, b'x')), 'Twenty million bytes after a boundary.')
 
 
+def foreigns():
+    c, raw, seal = 'foreign', b'\0', b'\1'
+    zero, some = bytes(32), b's' * 32
+    def narrow(v):
+        w = next(w for w in (1, 2, 4, 8) if all(-(1 << 8 * w - 1) <= x < 1 << 8 * w - 1 for x in v))
+        return u8(w) + u32(len(v)) + b''.join(x.to_bytes(w, 'little', signed=True) for x in v)
+    lst = lambda v: u32(len(v)) + b''.join(map(u32, v))
+    names = lambda v: u32(len(v)) + b''.join(map(text16, v))
+    def head(record=zero, statement=zero, scale=7, cuts=(3,), binds=(), inputs=('x',), outputs=('y',)):
+        return (b'm' * 32 + record + statement + b'n' * 32 + u32(scale) + lst(cuts) + u32(len(binds)) + b''.join(text16(n) + i64(v) for n, v in binds) + names(inputs) +
+                names(outputs))
+    def seg(i, ins, outs, rows=15, insecure=0, srs=zero): return u32(i) + u64(5) + b'v' * 32 + b't' * 32 + u8(rows) + u8(insecure) + srs + lst(ins) + lst(outs)
+    segs = lambda *v: u32(len(v)) + b''.join(v)
+    def rest(native=(), unproved=()): return lst(native) + u32(len(unproved)) + b''.join(u32(i) + u64(1) + text16(r) for i, r in unproved)
+    def tensor(n, use, dims, v): return text16(n) + u32(len(dims)) + b''.join(map(i64, dims)) + u8(use) + (v if isinstance(v, bytes) else narrow(v))
+    three = segs(tensor('x', 1, (1, 2), [1, -2]), tensor('a', 4, (2, 1), [300, 4]), tensor('y', 2, (), [-2**40]))
+    two = segs(seg(0, [0], [1]), seg(1, [1], [2]))
+    def f(h=None, s=None, o=None, t=None): return container('foreign', [(1, head() if h is None else h), (2, two if s is None else s), (3, rest() if o is None else o), (4, three if t is None else t)])
+    good = f()
+    put(c, 'good-chain.bin', raw + good, 'Two segments in a chain.')
+    put(c, 'good-mixed.bin', raw + f(head(record=some, statement=some, cuts=(1, 2), binds=(('N', 1),)), segs(seg(0, [0], [1]), seg(2, [1], [2], insecure=1, srs=some)), rest([1])), 'A native segment between two of ezkl.')
+    put(c, 'good-unproved.bin', raw + f(head(cuts=(1, 2)), None, rest((), [(2, 'Softmax')])), 'A segment without proof.')
+    put(c, 'bad-empty.bin', raw, 'No bytes at all.')
+    put(c, 'bad-truncated-sealed.bin', seal + good[:300] + bytes(32), 'Cut off in the middle, with a digest of its own.')
+    put(c, 'bad-flipped.bin', raw + good[:200] + bytes([good[200] ^ 4]) + good[201:], 'A changed byte.')
+    put(c, 'bad-kind.bin', raw + container('outputs', [(i, b'') for i in range(1, 5)]), 'Another kind.')
+    put(c, 'bad-chunks.bin', raw + container('foreign', [(1, head()), (2, two), (3, rest())]), 'A chunk is missing.')
+    put(c, 'bad-chunks-more.bin', raw + container('foreign', [(1, head()), (2, two), (3, rest()), (4, three), (5, b'')]), 'A chunk too many.')
+    for i, n in enumerate(('head', 'segments', 'others', 'tensors')):
+        put(c, 'bad-trailing-%s.bin' % n, raw + f(**{'hsot'[i]: (head(), two, rest(), three)[i] + b'x'}), 'A byte after the %s.' % n)
+    put(c, 'bad-scale.bin', raw + f(head(scale=63)), 'A scale beyond 62 bits.')
+    put(c, 'bad-cut-zero.bin', raw + f(head(cuts=(0,))), 'A cut before the first node.')
+    put(c, 'bad-cuts.bin', raw + f(head(cuts=(3, 3))), 'A cut twice.')
+    put(c, 'bad-binds.bin', raw + f(head(binds=(('N', 1), ('N', 2)))), 'A dimension bound twice.')
+    put(c, 'bad-inputs.bin', raw + f(head(inputs=('x', 'x'))), 'An input twice.')
+    put(c, 'bad-count-cuts.bin', raw + f(head()[:132] + u32(2**32 - 1)), 'Cuts that claim to be 2^32 - 1.')
+    put(c, 'bad-none.bin', raw + f(s=segs(), t=segs()), 'No segment.')
+    put(c, 'bad-count-segments.bin', raw + f(s=u32(2**32 - 1) + two), 'Segments that claim to be 2^32 - 1.')
+    put(c, 'bad-segment-order.bin', raw + f(s=segs(seg(1, [0], [1]), seg(0, [1], [2]))), 'Segments out of order.')
+    put(c, 'bad-segment-twice.bin', raw + f(s=segs(seg(1, [0], [1]), seg(1, [1], [2]))), 'A segment twice.')
+    put(c, 'bad-rows.bin', raw + f(s=segs(seg(0, [0], [1], 27), seg(1, [1], [2]))), 'More rows than any circuit has.')
+    put(c, 'bad-flag.bin', raw + f(s=segs(seg(0, [0], [1], insecure=2, srs=some), seg(1, [1], [2]))), 'A flag that is neither 0 nor 1.')
+    put(c, 'bad-insecure.bin', raw + f(s=segs(seg(0, [0], [1], insecure=1), seg(1, [1], [2]))), 'A local reference string without digest.')
+    put(c, 'bad-secure.bin', raw + f(s=segs(seg(0, [0], [1], srs=some), seg(1, [1], [2]))), 'A digest of a reference string that is not local.')
+    put(c, 'bad-wire-none.bin', raw + f(s=segs(seg(0, [], [0, 1, 2]))), 'A segment that reads nothing.')
+    put(c, 'bad-wire-skip.bin', raw + f(s=segs(seg(0, [1], [0]), seg(1, [1], [2]))), 'Tensors that are not numbered as they are named.')
+    put(c, 'bad-wire-twice.bin', raw + f(s=segs(seg(0, [0, 0], [1]), seg(1, [1], [2]))), 'A tensor twice in one list.')
+    put(c, 'bad-wire-beyond.bin', raw + f(s=segs(seg(0, [0], [1]), seg(1, [2**32 - 1], [2]))), 'A tensor far beyond the table.')
+    put(c, 'bad-wire-many.bin', raw + f(s=segs(seg(0, range(65), [65]))), 'More inputs than a circuit has.')
+    put(c, 'bad-native.bin', raw + f(o=rest([1, 1])), 'A native segment twice.')
+    put(c, 'bad-native-unnamed.bin', raw + f(o=rest([2])), 'A native segment, and no statement of it.')
+    put(c, 'bad-native-none.bin', raw + f(head(record=some, statement=some)), 'A statement, and no native segment.')
+    put(c, 'bad-unproved.bin', raw + f(o=rest((), [(3, 'a'), (2, 'b')])), 'Unproved segments out of order.')
+    put(c, 'bad-reason.bin', raw + f(o=rest((), [(2, '')])), 'No reason.')
+    put(c, 'bad-tensors-fewer.bin', raw + f(t=segs(tensor('x', 1, (1,), [1]))), 'A tensor that segments name is not listed.')
+    put(c, 'bad-tensors-more.bin', raw + f(s=segs(seg(0, [0], [1]))), 'A tensor that no segment names.')
+    one = segs(seg(0, [0], [1]))
+    pair = lambda t: raw + f(s=one, t=segs(tensor('x', 1, (1,), [1]), t))
+    put(c, 'bad-tensor-twice.bin', pair(tensor('x', 1, (1,), [1])), 'Two tensors of one name.')
+    put(c, 'bad-use-zero.bin', pair(tensor('y', 0, (1,), [1])), 'A tensor without a use.')
+    put(c, 'bad-use.bin', pair(tensor('y', 5, (1,), [1])), 'An inner tensor that is an input.')
+    put(c, 'bad-rank.bin', pair(tensor('y', 2, (1,) * 9, [1])), 'A rank of 9.')
+    put(c, 'bad-dims-zero.bin', pair(tensor('y', 2, (0, 2), [])), 'A tensor without cells.')
+    put(c, 'bad-dims-overflow.bin', pair(tensor('y', 2, (2**31, 2**31, 4), [])), 'A tensor of 2^64 cells: zero when the product wraps.')
+    put(c, 'bad-cells-count.bin', pair(tensor('y', 2, (3,), [1, 2])), 'Fewer cells than the shape says.')
+    put(c, 'bad-cells-width.bin', pair(tensor('y', 2, (1,), u8(2) + u32(1) + b'\1\0')), 'Cells written wider than they need.')
+    put(c, 'bad-many-cells.gen', gen((1, raw + b'DSPF' + u32(1) + b'foreign ' + u32(1) + u32(1) + u64(40) + u64(40 + 12 * 2**20)), (12 * 2**20, b'\1'), digest=True), 'Twelve million bytes that are no head.')
+
+
 def ledgers():
     c = 'ledger'
     head = b'DSPLEDG1' + b's' * 32
@@ -700,7 +775,7 @@ def layers():
 
 # ---------------------------------------------------------------------------------------------- writing
 def write():
-    for make in (onnx, lower, slices, run_json, record, tensors, ezkl, containers, keys, statements, runs, proofs, boundaries, ledgers, layers):
+    for make in (onnx, lower, slices, run_json, record, tensors, ezkl, containers, keys, statements, runs, proofs, boundaries, foreigns, ledgers, layers):
         make()
     for reader, there in sorted(files.items()):
         d = os.path.join(CORPUS, reader)

@@ -435,6 +435,22 @@ dsp_status dsp_ezkl_srs_find(char **path, const dsp_ezkl *e, const char *const *
                     logrows, name, (uintmax_t)dsp_ezkl_srs_bytes(logrows), logrows, e->major < 23 ? " --commitment kzg" : "");
 }
 
+dsp_status dsp_ezkl_srs_own(char **path, const char *dir, unsigned logrows, dsp_err *err)
+{
+    char name[48];
+    snprintf(name, sizeof name, "insecure-kzg%u.srs", logrows);
+    *path = NULL;
+    char *p = dsp_path_join(dir, name);
+    if (!p)
+        return dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    if (right_size(p, logrows)) {
+        *path = p;
+        return DSP_OK;
+    }
+    dsp_free(p);
+    return dsp_fail(err, DSP_E_UNAVAILABLE, "%s/%s, the insecure SRS that the keys were made with, is not there", dir, name);
+}
+
 dsp_status dsp_ezkl_srs_make(char **path, const dsp_ezkl *e, const char *dir, unsigned logrows, dsp_ezkl_use *use, dsp_err *err)
 {
     char       name[48], k[16], part[64];

@@ -42,6 +42,7 @@ typedef struct {
     uint64_t in[DSP_EZKL_MAX_TENSORS], out[DSP_EZKL_MAX_TENSORS];   /* cells of each */
     uint64_t cells_in, cells_out;                       /* of all */
     int      scale;                                     /* of every input and output */
+    char     version[32];                               /* of the ezkl that wrote the settings, as they say; empty: not said */
 } dsp_ezkl_circuit;
 
 /* Paths of one segment; a stage needs those that it names. */
@@ -78,19 +79,29 @@ uint64_t dsp_ezkl_srs_bytes(unsigned logrows);
 /* kzg<logrows>.srs of the right size in the first of these folders (NULL at the end). *path is the caller's; DSP_E_UNAVAILABLE names the command that
  * fetches it for this version. */
 DSP_MUST_USE dsp_status dsp_ezkl_srs_find(char **path, const dsp_ezkl *e, const char *const *dirs, unsigned logrows, dsp_err *err);
+/* The one that dsp_ezkl_srs_make has left there; DSP_E_UNAVAILABLE: none. *path is the caller's. */
+DSP_MUST_USE dsp_status dsp_ezkl_srs_own(char **path, const char *dir, unsigned logrows, dsp_err *err);
 /* dir/insecure-kzg<logrows>.srs: whoever made it can forge proofs. Made once and kept. */
 DSP_MUST_USE dsp_status dsp_ezkl_srs_make(char **path, const dsp_ezkl *e, const char *dir, unsigned logrows, dsp_ezkl_use *use, dsp_err *err);
 
 /* ---- files (ezkl_files.c) ---- */
 
-/* What settings say; *span: values in the widest range check or lookup (may be NULL). DSP_E_FORMAT; DSP_E_UNSUPPORTED: an input or output has another scale. */
+/* What settings say; *span: values in the widest range check or lookup (may be NULL). DSP_E_FORMAT, also where inputs or outputs are not public or
+ * parameters not fixed; DSP_E_UNSUPPORTED: an input or output has another scale. */
 DSP_MUST_USE dsp_status dsp_ezkl_settings_read(dsp_ezkl_circuit *c, const char *path, int scale, uint64_t *span, dsp_err *err);
+/* The same over bytes that anyone may have written. again: gets the settings in their one spelling, without the time at which they were written; the
+ * gates that a verifier checks are made from settings, so they are part of what identifies a circuit. May be NULL. */
+DSP_MUST_USE dsp_status dsp_ezkl_settings_parse(dsp_ezkl_circuit *c, dsp_buf *again, const uint8_t *p, size_t len, const char *what, int scale, dsp_err *err);
 /* input_data of field elements, one list per tensor of the circuit. cells: c->cells_in of them. */
 DSP_MUST_USE dsp_status dsp_ezkl_input_write(const char *path, const dsp_ezkl_circuit *c, const int64_t *cells, dsp_err *err);
 /* Public integers of a witness or a proof: c->cells_in and c->cells_out entries of the caller. Field elements beyond 63 bits and a sign are refused, so
  * are those that are not reduced. witness: DSP_E_FORMAT; proof: DSP_E_REJECTED, also where hex_proof and proof differ. */
 DSP_MUST_USE dsp_status dsp_ezkl_witness_read(int64_t *in, int64_t *out, const char *path, const dsp_ezkl_circuit *c, dsp_err *err);
 DSP_MUST_USE dsp_status dsp_ezkl_proof_read(int64_t *in, int64_t *out, const char *path, const dsp_ezkl_circuit *c, dsp_err *err);
+/* The same over bytes. again: gets the proof as it was understood here, for ezkl to verify, so that two readers of JSON cannot see two proofs in one
+ * file. May be NULL. */
+DSP_MUST_USE dsp_status dsp_ezkl_proof_parse(int64_t *in, int64_t *out, dsp_buf *again, const uint8_t *p, size_t len, const char *what, const dsp_ezkl_circuit *c,
+                                             dsp_err *err);
 /* 64 hexadecimal digits, little-endian, of the BN254 scalar field. */
 void dsp_ezkl_felt(char out[65], int64_t v);
 bool dsp_ezkl_felt_read(int64_t *v, const char *text);

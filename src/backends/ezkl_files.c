@@ -72,24 +72,45 @@ bool dsp_ezkl_felt_read(int64_t *v, const char *text)
     return small(m) && dsp_get64(m) != 0;
 }
 
-static dsp_status load(json_t **j, const char *path, dsp_err *err)
+/* what names the bytes in messages. */
+static dsp_status parse(json_t **j, const uint8_t *p, size_t n, const char *what, dsp_err *err)
 {
-    uint8_t     *p = NULL;
-    size_t       n = 0;
     json_error_t why;
-    dsp_status   s = dsp_file_read(&p, &n, path, MAX_BYTES, err);
+    dsp_status   s = n <= MAX_BYTES ? dsp_json_scan(p, n, tree_bytes + n / 2 * 5, what, err) : dsp_fail(err, DSP_E_LIMIT, "%s: more than %d bytes", what, MAX_BYTES);
     *j = NULL;
-    if (s == DSP_OK)
-        s = dsp_json_scan(p, n, tree_bytes + n / 2 * 5, path, err);
     if (s == DSP_OK && !(*j = json_loadb((const char *)p, n, JSON_REJECT_DUPLICATES, &why)))
-        s = dsp_fail(err, DSP_E_FORMAT, "%s: not JSON: %s at byte %d", path, why.text, why.position);
+        s = dsp_fail(err, DSP_E_FORMAT, "%s: not JSON: %s at byte %d", what, why.text, why.position);
     if (s == DSP_OK && !json_is_object(*j)) {
         json_decref(*j);
         *j = NULL;
-        s = dsp_fail(err, DSP_E_FORMAT, "%s: not a JSON object", path);
+        s = dsp_fail(err, DSP_E_FORMAT, "%s: not a JSON object", what);
     }
+    return s;
+}
+
+static dsp_status load(json_t **j, const char *path, dsp_err *err)
+{
+    uint8_t   *p = NULL;
+    size_t     n = 0;
+    dsp_status s = dsp_file_read(&p, &n, path, MAX_BYTES, err);
+    *j = NULL;
+    if (s == DSP_OK)
+        s = parse(j, p, n, path, err);
     dsp_free(p);
     return s;
+}
+
+static int append(const char *text, size_t n, void *arg)
+{
+    dsp_buf *b = arg;
+    dsp_buf_put(b, text, n);
+    return b->bad ? -1 : 0;
+}
+
+/* One spelling: keys sorted, no blanks. */
+static dsp_status dump(dsp_buf *out, const json_t *j, const char *what, dsp_err *err)
+{
+    return json_dump_callback(j, append, out, JSON_COMPACT | JSON_SORT_KEYS) == 0 ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "%s: no memory to write it anew", what);
 }
 
 /* ---- settings ---- */
@@ -137,38 +158,40 @@ static uint64_t widest(const json_t *j)
     return most;
 }
 
-dsp_status dsp_ezkl_settings_read(dsp_ezkl_circuit *c, const char *path, int scale, uint64_t *span, dsp_err *err)
+/* "Public", "Fixed"; other spellings of these have arguments. */
+static bool visible(const json_t *args, const char *which, const char *as)
 {
-    json_t    *j;
-    uint64_t   k;
-    dsp_status s = load(&j, path, err);
+    const char *have = json_string_value(json_object_get(args, which));
+    return have && strcmp(have, as) == 0;
+}
+
+static dsp_status settings(dsp_ezkl_circuit *c, const json_t *j, const char *path, int scale, uint64_t *span, dsp_err *err)
+{
+    uint64_t k;
     memset(c, 0, sizeof *c);
-    if (s != DSP_OK)
-        return s;
     const json_t *shapes = json_object_get(j, "model_instance_shapes"), *si = json_object_get(j, "model_input_scales"),
-                 *so = json_object_get(j, "model_output_scales");
+                 *so = json_object_get(j, "model_output_scales"), *args = json_object_get(j, "run_args");
+    const char   *version = json_string_value(json_object_get(j, "version"));
     const size_t  n_in = json_array_size(si), n_out = json_array_size(so);
-    if (!count(&k, json_object_get(json_object_get(j, "run_args"), "logrows")) || !count(&c->rows, json_object_get(j, "num_rows")) || n_in == 0 || n_out == 0 ||
-        n_in > DSP_EZKL_MAX_TENSORS || n_out > DSP_EZKL_MAX_TENSORS || json_array_size(shapes) != n_in + n_out || k > DSP_EZKL_MAX_LOGROWS) {
-        s = dsp_fail(err, DSP_E_FORMAT, "%s: not the settings of a circuit with public inputs and outputs", path);
-        goto done;
-    }
+    if (!count(&k, json_object_get(args, "logrows")) || !count(&c->rows, json_object_get(j, "num_rows")) || n_in == 0 || n_out == 0 ||
+        n_in > DSP_EZKL_MAX_TENSORS || n_out > DSP_EZKL_MAX_TENSORS || json_array_size(shapes) != n_in + n_out || k > DSP_EZKL_MAX_LOGROWS)
+        return dsp_fail(err, DSP_E_FORMAT, "%s: not the settings of a circuit with public inputs and outputs", path);
+    if (!visible(args, "input_visibility", "Public") || !visible(args, "output_visibility", "Public") || !visible(args, "param_visibility", "Fixed"))
+        return dsp_fail(err, DSP_E_FORMAT, "%s: not the settings of a circuit with public inputs, public outputs and fixed parameters", path);
     c->logrows = (unsigned)k;
+    if (version && strlen(version) < sizeof c->version)
+        memcpy(c->version, version, strlen(version));
     if (span)
         *span = widest(j);
     c->scale = scale;
     for (size_t i = 0; i < n_in + n_out; i++) {
         const json_t  *at = i < n_in ? json_array_get(si, i) : json_array_get(so, i - n_in);
         const uint64_t cells = cells_of(json_array_get(shapes, i));
-        if (!json_is_integer(at) || cells == 0) {
-            s = dsp_fail(err, DSP_E_FORMAT, "%s: tensor %zu has no usable shape or scale", path, i);
-            goto done;
-        }
-        if (json_integer_value(at) != scale) {
-            s = dsp_fail(err, DSP_E_UNSUPPORTED, "%s: %s %zu has scale %d where %d was asked for, so that its integers would not fit its neighbours'", path,
-                         i < n_in ? "input" : "output", i < n_in ? i : i - n_in, (int)json_integer_value(at), scale);
-            goto done;
-        }
+        if (!json_is_integer(at) || cells == 0)
+            return dsp_fail(err, DSP_E_FORMAT, "%s: tensor %zu has no usable shape or scale", path, i);
+        if (json_integer_value(at) != scale)
+            return dsp_fail(err, DSP_E_UNSUPPORTED, "%s: %s %zu has scale %lld where %d was asked for, so that its integers would not fit its neighbours'", path,
+                            i < n_in ? "input" : "output", i < n_in ? i : i - n_in, (long long)json_integer_value(at), scale);
         if (i < n_in) {
             c->in[c->n_in++] = cells;
             c->cells_in += cells;
@@ -177,7 +200,32 @@ dsp_status dsp_ezkl_settings_read(dsp_ezkl_circuit *c, const char *path, int sca
             c->cells_out += cells;
         }
     }
-done:
+    return DSP_OK;
+}
+
+dsp_status dsp_ezkl_settings_read(dsp_ezkl_circuit *c, const char *path, int scale, uint64_t *span, dsp_err *err)
+{
+    json_t    *j;
+    dsp_status s = load(&j, path, err);
+    memset(c, 0, sizeof *c);
+    if (s == DSP_OK)
+        s = settings(c, j, path, scale, span, err);
+    json_decref(j);
+    return s;
+}
+
+dsp_status dsp_ezkl_settings_parse(dsp_ezkl_circuit *c, dsp_buf *again, const uint8_t *p, size_t len, const char *what, int scale, dsp_err *err)
+{
+    json_t    *j;
+    dsp_status s = parse(&j, p, len, what, err);
+    memset(c, 0, sizeof *c);
+    if (s == DSP_OK)
+        s = settings(c, j, what, scale, NULL, err);
+    if (s == DSP_OK && again) {
+        if (json_object_get(j, "timestamp"))
+            json_object_set_new(j, "timestamp", json_integer(0));
+        s = dump(again, j, what, err);
+    }
     json_decref(j);
     return s;
 }
@@ -255,31 +303,50 @@ static bool same_bytes(const json_t *bytes, const char *hex)
     return true;
 }
 
-dsp_status dsp_ezkl_proof_read(int64_t *in, int64_t *out, const char *path, const dsp_ezkl_circuit *c, dsp_err *err)
+/* Whatever is wrong with the bytes of a proof, it is no proof. */
+static dsp_status malformed(dsp_status s, dsp_err *err)
 {
-    json_t    *j;
-    int64_t   *all = DSP_NEW_N(int64_t, c->cells_in + c->cells_out);
-    dsp_status s = all ? load(&j, path, err) : dsp_fail(err, DSP_E_NOMEM, "%s: no memory for its content", path);
-    if (!all)
+    if (s != DSP_E_FORMAT && s != DSP_E_LIMIT && s != DSP_E_MISSING)
         return s;
-    if (s == DSP_E_FORMAT || s == DSP_E_LIMIT || s == DSP_E_MISSING) {
-        s = dsp_context(err, DSP_E_REJECTED, "malformed proof");
-        if (err)
-            err->code = s;
-    }
-    if (s != DSP_OK)
-        goto done;
+    s = dsp_context(err, DSP_E_REJECTED, "malformed proof");
+    if (err)
+        err->code = s;
+    return s;
+}
+
+static dsp_status proof(int64_t *in, int64_t *out, const json_t *j, const char *path, const dsp_ezkl_circuit *c, dsp_err *err)
+{
+    int64_t      *all = DSP_NEW_N(int64_t, c->cells_in + c->cells_out);
     const json_t *lists = json_object_get(j, "instances");
-    if (!same_bytes(json_object_get(j, "proof"), json_string_value(json_object_get(j, "hex_proof"))))
+    dsp_status    s = all ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "%s: no memory for its content", path);
+    if (s == DSP_OK && !same_bytes(json_object_get(j, "proof"), json_string_value(json_object_get(j, "hex_proof"))))
         s = dsp_fail(err, DSP_E_REJECTED, "malformed proof: %s: proof and hex_proof are missing or differ", path);
-    else if (json_array_size(lists) != 1 || !read_list(all, json_array_get(lists, 0), c->cells_in + c->cells_out))
+    else if (s == DSP_OK && (json_array_size(lists) != 1 || !read_list(all, json_array_get(lists, 0), c->cells_in + c->cells_out)))
         s = dsp_fail(err, DSP_E_REJECTED, "malformed proof: %s: not %ju public inputs and %ju public outputs", path, (uintmax_t)c->cells_in, (uintmax_t)c->cells_out);
     if (s == DSP_OK) {
         memcpy(in, all, (size_t)c->cells_in * sizeof *in);
         memcpy(out, all + c->cells_in, (size_t)c->cells_out * sizeof *out);
     }
-done:
-    json_decref(j);
     dsp_free(all);
+    return s;
+}
+
+dsp_status dsp_ezkl_proof_read(int64_t *in, int64_t *out, const char *path, const dsp_ezkl_circuit *c, dsp_err *err)
+{
+    json_t    *j;
+    dsp_status s = malformed(load(&j, path, err), err);
+    if (s == DSP_OK)
+        s = proof(in, out, j, path, c, err);
+    json_decref(j);
+    return s;
+}
+
+dsp_status dsp_ezkl_proof_parse(int64_t *in, int64_t *out, dsp_buf *again, const uint8_t *p, size_t len, const char *what, const dsp_ezkl_circuit *c, dsp_err *err)
+{
+    json_t    *j;
+    dsp_status s = malformed(parse(&j, p, len, what, err), err);
+    if (s == DSP_OK && (s = proof(in, out, j, what, c, err)) == DSP_OK && again)
+        s = dump(again, j, what, err);
+    json_decref(j);
     return s;
 }

@@ -14,8 +14,19 @@ dsp_status fuzz_one(const uint8_t *p, size_t n, dsp_err *err)
     const unsigned   pick = n ? p[0] % 3 : 0;
     if (pick == 1)
         return dsp_ezkl_witness_read(in, out, path, &c, err);
-    if (pick == 2)
-        return dsp_ezkl_proof_read(in, out, path, &c, err);
+    if (pick == 2) {
+        int64_t          in2[3], out2[3];
+        dsp_buf          once = {0}, again = {0};
+        const dsp_status r = dsp_ezkl_proof_read(in, out, path, &c, err);
+        FUZZ_CHECK(dsp_ezkl_proof_parse(in2, out2, &once, p + 1, n - 1, "bytes", &c, NULL) == r);
+        if (r == DSP_OK) { /* what ezkl is given says the same, and is written in one way */
+            FUZZ_CHECK(dsp_ezkl_proof_parse(in2, out2, &again, once.p, once.len, "bytes", &c, NULL) == DSP_OK);
+            FUZZ_CHECK(memcmp(in, in2, sizeof in) == 0 && memcmp(out, out2, sizeof out) == 0 && once.len == again.len && memcmp(once.p, again.p, once.len) == 0);
+        }
+        dsp_buf_release(&once);
+        dsp_buf_release(&again);
+        return r;
+    }
     const dsp_status s = dsp_ezkl_settings_read(&read, path, 7, &span, err);
     if (s == DSP_OK) {
         uint64_t cells = 0;
@@ -23,6 +34,12 @@ dsp_status fuzz_one(const uint8_t *p, size_t n, dsp_err *err)
         for (uint32_t i = 0; i < read.n_in; i++)
             cells += read.in[i];
         FUZZ_CHECK(cells == read.cells_in);
+        dsp_buf once = {0}, again = {0};
+        FUZZ_CHECK(dsp_ezkl_settings_parse(&read, &once, p + 1, n - 1, "bytes", 7, NULL) == DSP_OK);
+        FUZZ_CHECK(dsp_ezkl_settings_parse(&read, &again, once.p, once.len, "bytes", 7, NULL) == DSP_OK);
+        FUZZ_CHECK(once.len == again.len && memcmp(once.p, again.p, once.len) == 0);
+        dsp_buf_release(&once);
+        dsp_buf_release(&again);
     }
     return s;
 }

@@ -85,7 +85,7 @@ static void proofs(void **state)
 }
 
 #define SETTINGS(k, si, so, shapes) \
-    "{\"run_args\": {\"logrows\": " k "}, \"num_rows\": 1504, \"model_instance_shapes\": " shapes ", \"model_input_scales\": [" si "], " \
+    "{\"run_args\": {\"logrows\": " k ", \"input_visibility\": \"Public\", \"output_visibility\": \"Public\", \"param_visibility\": \"Fixed\"}, \"num_rows\": 1504, \"model_instance_shapes\": " shapes ", \"model_input_scales\": [" si "], " \
     "\"model_output_scales\": [" so "], \"required_lookups\": [], \"required_range_checks\": [[-1, 1], [0, 16383]]}"
 
 static dsp_status settings(dsp_ezkl_circuit *c, uint64_t *span, const char *content)
