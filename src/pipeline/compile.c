@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "pipeline/compile_ezkl.h"
 #include "pipeline/lock.h"
 #include "pipeline/model.h"
 #include "pipeline/paths.h"
@@ -15,7 +16,13 @@ typedef struct {
     dsp_slices *slices;
     dsp_graph  *g;
     dsp_plan   *plan;
-    bool       *selected;
+    bool       *selected;      /* by --layers */
+    bool       *wanted;        /* of these, what ezkl is asked to prove */
+    bool       *native;        /* the rest, and what ezkl refused */
+    bool       *written;       /* native keys that are new */
+    dsp_calibration *cal;
+    dsp_ezkl_part   *ezkl;     /* NULL: no segment is asked of ezkl */
+    double      share;         /* of the progress that is not ezkl's */
     dsp_array  *samples;       /* n_samples x n_inputs */
     size_t      n_samples;
     dsp_digest  stamp;         /* of everything the result depends on */
@@ -160,7 +167,12 @@ static void make_stamp(compile *c)
     }
     dsp_sha_u32(&s, c->a->precision);
     for (uint32_t i = 0; i < c->slices->n_segments; i++)
-        dsp_sha_u8(&s, c->selected[i]);
+        dsp_sha_u8(&s, c->native[i]);
+    for (uint32_t i = 0; i < c->slices->n_segments; i++)
+        if (dsp_ezkl_part_has(c->ezkl, i)) {
+            dsp_sha_u32(&s, i);
+            dsp_sha_u32(&s, (uint32_t)dsp_ezkl_part_scale(c->ezkl));
+        }
     c->stamp = dsp_sha_digest(&s);
 }
 
@@ -205,30 +217,44 @@ static bool up_to_date(compile *c)
 /* Shares of the stages as measured on a ResNet-20 and a small CNN (two cores); segments are counted when their keys are written. */
 static void stage(const compile *c, uint32_t done, double part)
 {
-    dsp_pipe_progress(c->p, "compile", done, c->slices->n_segments, part, 0);
+    dsp_pipe_progress(c->p, "compile", c->ezkl ? 0 : done, c->slices->n_segments, part * c->share, 0);
+}
+
+/* Plan and calibration, on first use. */
+static dsp_status calibrate(void *arg, const dsp_plan **plan, const dsp_calibration **cal, dsp_ort **ort, dsp_err *err)
+{
+    compile   *c = arg;
+    dsp_status s = dsp_pipe_ort(ort, c->p, err);
+    if (s == DSP_OK && !c->cal) {
+        stage(c, 0, 0);
+        if ((s = dsp_graph_infer(c->g, *ort, err)) != DSP_OK ||
+            (s = dsp_plan_make(&c->plan, c->g, c->slices->cuts, c->slices->n_cuts, false, err)) != DSP_OK)
+            return s;
+        if (c->plan->n_segments != c->slices->n_segments)
+            return dsp_fail(err, DSP_E_FORMAT, "%s: %u segments listed, the cuts give %u; slice the model again", c->meta_path, c->slices->n_segments,
+                            c->plan->n_segments);
+        dsp_pipe_say(c->p, DSP_SAY_INFO, "calibrating on %zu sample%s", c->n_samples, c->n_samples == 1 ? "" : "s");
+        s = dsp_calibrate(&c->cal, c->g, *ort, c->samples, c->n_samples, c->a->ranges, c->a->n_ranges, err);
+    }
+    *plan = c->plan;
+    *cal = c->cal;
+    return s;
 }
 
 static dsp_status make_record(compile *c, dsp_err *err)
 {
-    dsp_calibration  *cal = NULL;
     dsp_record       *made = NULL;
     dsp_precision_row rows[DSP_N_PRECISIONS];
+    const dsp_plan   *plan;
+    const dsp_calibration *cal;
     dsp_ort          *ort;
+    dsp_pin          *pins = NULL;
+    size_t            n_pins = 0;
     dsp_buf           b = {0};
     dsp_status        s;
     memset(rows, 0, sizeof rows);
-    stage(c, 0, 0);
-    if ((s = dsp_pipe_ort(&ort, c->p, err)) != DSP_OK || (s = dsp_graph_infer(c->g, ort, err)) != DSP_OK ||
-        (s = dsp_plan_make(&c->plan, c->g, c->slices->cuts, c->slices->n_cuts, false, err)) != DSP_OK)
-        goto done;
-    if (c->plan->n_segments != c->slices->n_segments) {
-        s = dsp_fail(err, DSP_E_FORMAT, "%s: %u segments listed, the cuts give %u; slice the model again", c->meta_path, c->slices->n_segments,
-                     c->plan->n_segments);
-        goto done;
-    }
-    dsp_pipe_say(c->p, DSP_SAY_INFO, "calibrating on %zu sample%s", c->n_samples, c->n_samples == 1 ? "" : "s");
-    if ((s = dsp_calibrate(&cal, c->g, ort, c->samples, c->n_samples, c->a->ranges, c->a->n_ranges, err)) != DSP_OK ||
-        (s = dsp_precision_choose(&made, rows, c->g, c->plan, cal, NULL, 0, ort, c->a->precision, err)) != DSP_OK ||
+    if ((s = calibrate(c, &plan, &cal, &ort, err)) != DSP_OK || (c->ezkl && (s = dsp_ezkl_part_pins(&pins, &n_pins, c->ezkl, plan, err)) != DSP_OK) ||
+        (s = dsp_precision_choose(&made, rows, c->g, plan, cal, pins, n_pins, ort, c->a->precision, err)) != DSP_OK ||
         (s = dsp_record_write(&b, made, err)) != DSP_OK)
         goto done;
     stage(c, 0, 0.65);
@@ -263,8 +289,8 @@ static dsp_status make_record(compile *c, dsp_err *err)
     }
 done:
     dsp_buf_release(&b);
+    dsp_free(pins);
     dsp_record_free(made);
-    dsp_calibration_free(cal);
     return s;
 }
 
@@ -325,6 +351,9 @@ static dsp_status check_memory(compile *c, dsp_err *err)
     return DSP_OK;
 }
 
+/* Of a segment that is not asked of the native prover. */
+static const char *why_not(const compile *c, uint32_t i) { return dsp_ezkl_part_has(c->ezkl, i) ? "ezkl proves it" : "left out by --layers"; }
+
 static dsp_status write_segment(compile *c, uint32_t i, json_t *o, dsp_err *err)
 {
     const dsp_compiled *seg = &c->circuits->segments[i];
@@ -337,8 +366,8 @@ static dsp_status write_segment(compile *c, uint32_t i, json_t *o, dsp_err *err)
     dsp_status  s;
     dsp_json_put(o, "macs", json_integer((json_int_t)seg->macs));
     if (!seg->key) {
-        dsp_json_put(o, "status", json_string(c->selected[i] ? "unsupported" : "not selected"));
-        dsp_json_put(o, "reason", json_string(c->selected[i] && seg->reason ? seg->reason : "left out by --layers"));
+        dsp_json_put(o, "status", json_string(c->native[i] ? "unsupported" : "not selected"));
+        dsp_json_put(o, "reason", json_string(c->native[i] && seg->reason ? seg->reason : why_not(c, i)));
         return DSP_OK;
     }
     for (int f = 0; f < 3; f++)
@@ -376,9 +405,8 @@ done:
 
 static dsp_status write_all(compile *c, dsp_err *err)
 {
-    json_t    *list = json_object_get(c->meta, "segments"), *seg, *rows = json_array();
+    json_t    *list = json_object_get(c->meta, "segments"), *seg;
     size_t     at;
-    uint32_t   n_compiled = 0, n_fresh = 0, n_unsupported = 0;
     char      *path = dsp_path_join(c->dir, "quantization.json");
     dsp_status s = path ? dsp_file_write(path, c->record_bytes, c->record_len, 0644, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     dsp_free(path);
@@ -387,19 +415,10 @@ static dsp_status write_all(compile *c, dsp_err *err)
         if (s != DSP_OK || i >= c->circuits->n_segments)
             break;
         json_t *o = json_object();
+        c->changed = false;
         s = write_segment(c, i, o, err);
+        c->written[i] = c->written[i] || c->changed;
         stage(c, (uint32_t)at + 1, 0.75 + 0.25 * (double)(at + 1) / (double)json_array_size(list));
-        const bool compiled = c->circuits->segments[i].key != NULL;
-        json_t    *row = json_copy(o);
-        dsp_json_put(row, "index", json_integer(i));
-        if (compiled)
-            dsp_json_put(row, "result", json_string(c->changed ? "compiled" : "up to date"));
-        else
-            dsp_json_put(row, "result", json_string("skipped"));
-        n_compiled += compiled && c->changed;
-        n_fresh += compiled && !c->changed;
-        n_unsupported += !compiled && c->selected[i];
-        json_array_append_new(rows, row);
         dsp_json_put(dsp_json_object_at(seg, "compilation"), "native", o);
     }
     json_t *all = dsp_json_head();
@@ -412,39 +431,60 @@ static dsp_status write_all(compile *c, dsp_err *err)
     dsp_json_put(all, "precision_bits", json_integer(c->record->precision));
     dsp_json_put(all, "precision_table", json_incref(c->precision));
     dsp_json_put(all, "input_ranges", json_incref(c->ranges));
-    json_t *r = c->report;
-    json_object_update(r, all);
-    dsp_json_put(r, "slices_dir", json_string(c->dir));
-    dsp_json_put(r, "segments", rows);
-    dsp_json_put(r, "compiled", json_integer(n_compiled));
-    dsp_json_put(r, "up_to_date", json_integer(n_fresh));
-    dsp_json_put(r, "unsupported", json_integer(n_unsupported));
-    dsp_json_put(r, "skipped", json_integer((json_int_t)c->circuits->n_segments - n_compiled - n_fresh));
     dsp_json_put(dsp_json_object_at(c->meta, "compilation"), "native", all);
     if (s == DSP_OK)
         s = dsp_json_save(c->meta_path, c->meta, 4, true, err);
     return s;
 }
 
-/* The report of a compilation that is on disk already. */
-static void report_known(compile *c)
+/* No segment is asked of the native prover: metadata.json says so, older keys and records stay unused. */
+static dsp_status write_none(compile *c, dsp_err *err)
 {
-    json_t  *rows = json_array();
-    uint32_t n = 0;
-    json_object_update(c->report, json_object_get(json_object_get(c->meta, "compilation"), "native"));
+    json_t *list = json_object_get(c->meta, "segments"), *seg;
+    size_t  at;
+    json_object_del(json_object_get(c->meta, "compilation"), "native");
+    json_array_foreach(list, at, seg) {
+        json_t *o = json_object();
+        dsp_json_put(o, "macs", json_incref(json_object_get(seg, "macs")));
+        dsp_json_put(o, "status", json_string("not selected"));
+        dsp_json_put(o, "reason", json_string(why_not(c, (uint32_t)dsp_json_u64(seg, "index"))));
+        dsp_json_put(dsp_json_object_at(seg, "compilation"), "native", o);
+    }
+    return dsp_json_save(c->meta_path, c->meta, 4, true, err);
+}
+
+static bool is_compiled(const json_t *o) { return strcmp(dsp_json_str(o, "status"), "compiled") == 0; }
+
+/* What metadata.json says now, and what of it is new. */
+static void make_report(compile *c)
+{
+    json_t  *rows = json_array(), *r = c->report;
+    uint32_t n_new = 0, n_fresh = 0, n_unsupported = 0;
+    json_object_update(r, json_object_get(json_object_get(c->meta, "compilation"), "native"));
+    if (c->ezkl)
+        dsp_json_put(r, "ezkl", json_deep_copy(json_object_get(json_object_get(c->meta, "compilation"), "ezkl")));
     for (uint32_t i = 0; i < c->slices->n_segments; i++) {
-        json_t    *row = json_copy(dsp_meta_segment(c->meta, i));
-        const bool compiled = strcmp(dsp_json_str(row, "status"), "compiled") == 0;
+        const json_t *native = dsp_meta_segment(c->meta, i), *ezkl = c->ezkl ? dsp_ezkl_part_meta(c->meta, i) : NULL;
+        const bool    mine = is_compiled(native), foreign = is_compiled(ezkl), fresh = mine ? c->written[i] : dsp_ezkl_part_changed(c->ezkl, i);
+        json_t       *row = json_deep_copy(foreign || (c->wanted[i] && !mine && !c->native[i]) ? ezkl : native);
+        if (!row)
+            row = json_object();
         dsp_json_put(row, "index", json_integer(i));
-        dsp_json_put(row, "result", json_string(compiled ? "up to date" : "skipped"));
-        n += compiled;
+        dsp_json_put(row, "backend", foreign ? json_string("ezkl") : mine ? json_string("native") : json_null());
+        dsp_json_put(row, "result", json_string(!mine && !foreign ? "skipped" : fresh ? "compiled" : "up to date"));
+        if (c->wanted[i] && !foreign)
+            dsp_json_put(row, "ezkl", json_deep_copy(ezkl));
+        n_new += (mine || foreign) && fresh;
+        n_fresh += (mine || foreign) && !fresh;
+        n_unsupported += !mine && !foreign && c->selected[i];
         json_array_append_new(rows, row);
     }
-    dsp_json_put(c->report, "slices_dir", json_string(c->dir));
-    dsp_json_put(c->report, "segments", rows);
-    dsp_json_put(c->report, "compiled", json_integer(0));
-    dsp_json_put(c->report, "up_to_date", json_integer(n));
-    dsp_json_put(c->report, "skipped", json_integer((json_int_t)c->slices->n_segments - n));
+    dsp_json_put(r, "slices_dir", json_string(c->dir));
+    dsp_json_put(r, "segments", rows);
+    dsp_json_put(r, "compiled", json_integer(n_new));
+    dsp_json_put(r, "up_to_date", json_integer(n_fresh));
+    dsp_json_put(r, "unsupported", json_integer(n_unsupported));
+    dsp_json_put(r, "skipped", json_integer((json_int_t)c->slices->n_segments - n_new - n_fresh));
 }
 
 /* The first selected segment that cannot be proved, where that was asked for. */
@@ -460,41 +500,123 @@ static dsp_status judge(compile *c, dsp_err *err)
     return DSP_OK;
 }
 
+/* The segments that ezkl does not prove. May be done again, when there are more of them. */
+static dsp_status compile_native(compile *c, dsp_err *err)
+{
+    bool       any = false;
+    dsp_status s;
+    for (uint32_t i = 0; i < c->slices->n_segments; i++) {
+        c->native[i] = c->selected[i] && !dsp_ezkl_part_has(c->ezkl, i);
+        any = any || c->native[i];
+    }
+    if (!any)
+        return write_none(c, err);
+    make_stamp(c);
+    if (!c->a->force && up_to_date(c))
+        return DSP_OK;
+    dsp_circuits_free(c->circuits);
+    dsp_record_free(c->record);
+    dsp_free(c->record_bytes);
+    json_decref(c->precision);
+    json_decref(c->ranges);
+    c->circuits = NULL;
+    c->record = NULL;
+    c->record_bytes = NULL;
+    c->precision = c->ranges = NULL;
+    if ((s = make_record(c, err)) != DSP_OK)
+        return s;
+    dsp_pipe_say(c->p, DSP_SAY_INFO, "lowering at %u bits", c->record->precision);
+    if ((s = dsp_lower_model(&c->circuits, c->g, c->plan, c->record, c->native, err)) != DSP_OK || (s = check_memory(c, err)) != DSP_OK)
+        return s;
+    stage(c, 0, 0.75);
+    return write_all(c, err);
+}
+
+/* Which segments ezkl is asked for. */
+static dsp_status choose_segments(compile *c, dsp_err *err)
+{
+    const uint32_t n = c->slices->n_segments;
+    dsp_status     s;
+    c->selected = DSP_NEW_N(bool, n);
+    c->wanted = DSP_NEW_N(bool, n);
+    c->native = DSP_NEW_N(bool, n);
+    c->written = DSP_NEW_N(bool, n);
+    if (!c->selected || !c->wanted || !c->native || !c->written)
+        return dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", n);
+    for (uint32_t i = 0; i < n; i++)
+        c->selected[i] = true;
+    if (c->a->layers && (s = dsp_layers_parse(c->selected, n, c->a->layers, err)) != DSP_OK)
+        return s;
+    if (!c->a->ezkl)
+        return DSP_OK;
+    if (strcmp(c->a->ezkl, "*") == 0)
+        memcpy(c->wanted, c->selected, n * sizeof *c->wanted);
+    else if ((s = dsp_layers_parse(c->wanted, n, c->a->ezkl, err)) != DSP_OK)
+        return s;
+    for (uint32_t i = 0; i < n; i++)
+        if (c->wanted[i] && !c->selected[i])
+            return dsp_fail(err, DSP_E_ARG, "segment %u is to be proved by ezkl, but left out by the layers \"%s\"", i, c->a->layers);
+    return DSP_OK;
+}
+
+static dsp_digest samples_digest(const compile *c)
+{
+    dsp_sha          s;
+    const dsp_digest d = dsp_arrays_digest(c->samples, c->n_samples * c->g->n_inputs);
+    dsp_sha_init(&s);
+    dsp_sha_put(&s, d.b, 32);
+    for (size_t i = 0; i < c->a->n_ranges; i++) {
+        dsp_sha_text(&s, c->a->ranges[i].input ? c->a->ranges[i].input : "");
+        dsp_sha_put(&s, &c->a->ranges[i].lo, sizeof(double));
+        dsp_sha_put(&s, &c->a->ranges[i].hi, sizeof(double));
+    }
+    return dsp_sha_digest(&s);
+}
+
+static dsp_status compile_all(compile *c, dsp_err *err)
+{
+    bool       any = false, again = false;
+    dsp_status s = DSP_OK;
+    for (uint32_t i = 0; i < c->slices->n_segments; i++)
+        any = any || c->wanted[i];
+    c->share = any ? 0.4 : 1;
+    if (any) {
+        const dsp_ezkl_part_args e = {.p = c->p, .a = c->a, .dir = c->dir, .meta_path = c->meta_path, .meta = c->meta, .slices = c->slices, .g = c->g,
+                                      .wanted = c->wanted, .samples = samples_digest(c), .calibrate = calibrate, .arg = c};
+        if ((s = dsp_ezkl_part_create(&c->ezkl, &e, err)) != DSP_OK || (s = dsp_ezkl_part_prepare(c->ezkl, err)) != DSP_OK)
+            return s;
+    } else if (json_object_get(json_object_get(c->meta, "compilation"), "ezkl")) {
+        dsp_ezkl_part_forget(c->meta);
+        if ((s = dsp_json_save(c->meta_path, c->meta, 4, true, err)) != DSP_OK)
+            return s;
+    }
+    do {
+        if ((s = compile_native(c, err)) != DSP_OK || !c->ezkl)
+            return s;
+        s = dsp_ezkl_part_keys(c->ezkl, &again, err);
+    } while (s == DSP_OK && again);
+    return s;
+}
+
 dsp_status dsp_pipe_compile(dsp_pipe *p, const dsp_compile_args *a, json_t **report, dsp_err *err)
 {
     compile        c = {.p = p, .a = a, .lock = DSP_LOCK_NONE};
     const uint64_t t0 = dsp_clock_ns();
+    dsp_err        own;
+    if (!err)
+        err = &own;
     *report = NULL;
     dsp_status s = open_slices(&c, err);
     if (s != DSP_OK)
         goto done;
-    c.selected = DSP_NEW_N(bool, c.slices->n_segments);
-    if (!c.selected) {
-        s = dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", c.slices->n_segments);
+    if ((s = choose_segments(&c, err)) != DSP_OK || (s = load_samples(&c, err)) != DSP_OK)
         goto done;
-    }
-    for (uint32_t i = 0; i < c.slices->n_segments; i++)
-        c.selected[i] = true;
-    if (a->layers && (s = dsp_layers_parse(c.selected, c.slices->n_segments, a->layers, err)) != DSP_OK)
-        goto done;
-    if ((s = load_samples(&c, err)) != DSP_OK)
-        goto done;
-    make_stamp(&c);
     c.report = *report = json_object();
-    if (!a->force && up_to_date(&c)) {
-        report_known(&c);
+    s = compile_all(&c, err);
+    if (s == DSP_OK || c.ezkl)
+        make_report(&c);
+    if (s == DSP_OK)
         s = judge(&c, err);
-        goto done;
-    }
-    if ((s = make_record(&c, err)) != DSP_OK)
-        goto done;
-    dsp_pipe_say(p, DSP_SAY_INFO, "lowering at %u bits", c.record->precision);
-    if ((s = dsp_lower_model(&c.circuits, c.g, c.plan, c.record, c.selected, err)) != DSP_OK || (s = check_memory(&c, err)) != DSP_OK)
-        goto done;
-    stage(&c, 0, 0.75);
-    if ((s = write_all(&c, err)) != DSP_OK)
-        goto done;
-    s = judge(&c, err);
     dsp_json_put(c.report, "seconds", dsp_json_time((double)(dsp_clock_ns() - t0) / 1e9));
 done:
     for (size_t i = 0; c.samples && i < c.n_samples * c.g->n_inputs; i++)
@@ -509,7 +631,12 @@ done:
     json_decref(c.precision);
     json_decref(c.ranges);
     json_decref(c.meta);
+    dsp_ezkl_part_free(c.ezkl);
+    dsp_calibration_free(c.cal);
     dsp_free(c.selected);
+    dsp_free(c.wanted);
+    dsp_free(c.native);
+    dsp_free(c.written);
     dsp_lock_release(&c.lock);
     dsp_free(c.dir);
     dsp_free(c.model_dir);
