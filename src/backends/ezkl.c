@@ -180,7 +180,7 @@ dsp_status dsp_ezkl_open(dsp_ezkl **out, const dsp_ezkl_places *p, dsp_err *err)
     const char *const  named[] = {p->command, NULL};
     const char *const *commands = p->command ? named : p->commands;
     dsp_ezkl          *e = DSP_NEW(dsp_ezkl);
-    char              *log = log_path(p->log_dir, "version");
+    char              *log = p->log_dir ? dsp_path_join(p->log_dir, "ezkl-version.XXXXXX") : NULL;
     notes              why = {.n = 0};
     bool               found = false;
     dsp_status         s = DSP_OK;
@@ -189,6 +189,12 @@ dsp_status dsp_ezkl_open(dsp_ezkl **out, const dsp_ezkl_places *p, dsp_err *err)
         s = dsp_fail(err, DSP_E_NOMEM, "no log folder, or no memory, to look for ezkl");
         goto done;
     }
+    const int fd = mkstemp(log);   /* the folder may be shared */
+    if (fd < 0) {
+        s = dsp_fail(err, DSP_E_IO, "%s: no temporary file can be made there: %s", p->log_dir, strerror(errno));
+        goto done;
+    }
+    close(fd);
     e->timeout_ms = p->timeout_ms;
     for (size_t i = 0; commands && commands[i] && !found; i++)
         if ((found = probe(e, commands[i], NULL, log, &why)) && !(e->head[0] = dsp_strdup(commands[i])))
@@ -208,6 +214,7 @@ dsp_status dsp_ezkl_open(dsp_ezkl **out, const dsp_ezkl_places *p, dsp_err *err)
         *out = e;
         e = NULL;
     }
+    unlink(log);
 done:
     dsp_ezkl_free(e);
     dsp_free(log);
@@ -224,6 +231,11 @@ void dsp_ezkl_free(dsp_ezkl *e)
 }
 
 const char *dsp_ezkl_version(const dsp_ezkl *e) { return e->version; }
+const char *dsp_ezkl_program(const dsp_ezkl *e, bool *package)
+{
+    *package = e->driver;
+    return e->head[0];
+}
 
 /* ---- stages ---- */
 

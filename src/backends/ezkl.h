@@ -32,6 +32,8 @@ typedef struct dsp_ezkl dsp_ezkl;
 DSP_MUST_USE dsp_status dsp_ezkl_open(dsp_ezkl **e, const dsp_ezkl_places *places, dsp_err *err);
 void        dsp_ezkl_free(dsp_ezkl *e);
 const char *dsp_ezkl_version(const dsp_ezkl *e);   /* "23.0.5"; borrowed */
+/* The command, or the interpreter that has the package; borrowed. */
+const char *dsp_ezkl_program(const dsp_ezkl *e, bool *package);
 
 /* ---- stages ---- */
 

@@ -2,21 +2,14 @@
  * run as plain ONNX. */
 #include <string.h>
 
-#include "backends/backend.h"
 #include "cli/cli.h"
 
 enum { MAX_SEGMENTS = 1 << 16 };
-enum { UNKNOWN, HERE, ELSEWHERE };
+enum { UNKNOWN, NATIVE, EZKL };
 
-/* ELSEWHERE: a proof system that dsperse knows and that this build lacks. */
 static int kind_of(const char *name, size_t n)
 {
-    char text[32];
-    if (n == 0 || n >= sizeof text)
-        return UNKNOWN;
-    memcpy(text, name, n);
-    text[n] = 0;
-    return dsp_backend_find(text) ? HERE : strcmp(text, "ezkl") == 0 ? ELSEWHERE : UNKNOWN;
+    return n == 6 && memcmp(name, "native", n) == 0 ? NATIVE : n == 4 && memcmp(name, "ezkl", n) == 0 ? EZKL : UNKNOWN;
 }
 
 static const char *blanks(const char *s)
@@ -37,8 +30,10 @@ static size_t name_at(const char **s, const char **name)
     return n;
 }
 
-/* Flags as a list such as 0,2-4. */
-static const char *list_text(dsp_arena *a, const uint8_t *set)
+static bool wanted(uint8_t have, int kind) { return have && (kind == 0 || have == kind); }
+
+/* Segments of a kind (0: of any) as a list such as 0,2-4; empty: none. */
+static const char *list_text(dsp_arena *a, const uint8_t *set, int kind)
 {
     size_t cap = 16, at = 0;
     for (uint32_t i = 0; i < MAX_SEGMENTS; i++)
@@ -46,9 +41,9 @@ static const char *list_text(dsp_arena *a, const uint8_t *set)
     char *out = DSP_ARENA_N(a, char, cap);
     for (uint32_t i = 0; out && i < MAX_SEGMENTS; i++) {
         uint32_t e = i;
-        if (!set[i])
+        if (!wanted(set[i], kind))
             continue;
-        while (e + 1 < MAX_SEGMENTS && set[e + 1])
+        while (e + 1 < MAX_SEGMENTS && wanted(set[e + 1], kind))
             e++;
         at += (size_t)snprintf(out + at, cap - at, e > i ? "%s%u-%u" : "%s%u", at ? "," : "", i, e);
         i = e;
@@ -56,17 +51,10 @@ static const char *list_text(dsp_arena *a, const uint8_t *set)
     return out;
 }
 
-static int unavailable(cli *c, const char *name, size_t n)
-{
-    char text[80];
-    snprintf(text, sizeof text, "backend \"%.*s\" is not part of this build", (int)n, name);
-    return cli_fail(c, EXIT_NO_BACKEND, text);
-}
-
 int cli_backend(cli *c)
 {
-    const char *s = c->o.value[OPT_BACKEND], *name, *foreign = NULL;
-    size_t      n, foreign_n = 0;
+    const char *s = c->o.value[OPT_BACKEND], *name;
+    size_t      n;
     dsp_err     err = {DSP_OK, ""};
     if (!s)
         return EXIT_OK;
@@ -74,10 +62,12 @@ int cli_backend(cli *c)
         const char *from = s;
         n = name_at(&s, &name);
         const int kind = *s ? UNKNOWN : kind_of(name, n);
-        return kind == HERE ? EXIT_OK : kind == ELSEWHERE ? unavailable(c, name, n)
-                                                          : cli_usage(c, "--backend: native, ezkl or LAYERS:NAME;.. expected, \"%s\" found", from);
+        if (kind == UNKNOWN)
+            return cli_usage(c, "--backend: native, ezkl or LAYERS:NAME;.. expected, \"%s\" found", from);
+        c->ezkl = kind == EZKL ? "*" : NULL;
+        return EXIT_OK;
     }
-    uint8_t *set = DSP_ARENA_N(c->o.arena, uint8_t, MAX_SEGMENTS);     /* 0: not named, else 1 + kind */
+    uint8_t *set = DSP_ARENA_N(c->o.arena, uint8_t, MAX_SEGMENTS);     /* 0: not named, else the kind */
     bool    *flags = DSP_ARENA_N(c->o.arena, bool, MAX_SEGMENTS);
     if (!set || !flags)
         return EXIT_FAILED;
@@ -96,33 +86,31 @@ int cli_backend(cli *c)
         const int kind = kind_of(name, n);
         if (kind == UNKNOWN)
             return cli_usage(c, "--backend: native or ezkl expected after ':', \"%.*s\" found", (int)n, name);
-        if (kind == ELSEWHERE) {
-            foreign = name;
-            foreign_n = n;
-        }
         for (uint32_t i = 0; i < MAX_SEGMENTS; i++) {
-            if (flags[i] && set[i] && set[i] != 1 + kind)
+            if (flags[i] && set[i] && set[i] != kind)
                 return cli_usage(c, "--backend: segment %u is named twice, with different backends", i);
             if (flags[i])
-                set[i] = (uint8_t)(1 + kind);
+                set[i] = (uint8_t)kind;
         }
         if (!*s)
             break;
         s++;
     }
-    if (foreign)
-        return unavailable(c, foreign, foreign_n);
     if (c->o.value[OPT_LAYERS]) {
         bool any = false;
         if (dsp_layers_parse(flags, MAX_SEGMENTS, c->o.value[OPT_LAYERS], &err) != DSP_OK)
             return cli_usage(c, "%s", err.msg);
         for (uint32_t i = 0; i < MAX_SEGMENTS; i++) {
-            set[i] = set[i] && flags[i];
+            set[i] = flags[i] ? set[i] : 0;
             any = any || set[i];
         }
         if (!any)
             return cli_usage(c, "--backend and --layers have no segment in common");
     }
-    c->o.value[OPT_LAYERS] = list_text(c->o.arena, set);
-    return c->o.value[OPT_LAYERS] ? EXIT_OK : EXIT_FAILED;
+    c->o.value[OPT_LAYERS] = list_text(c->o.arena, set, 0);
+    c->ezkl = list_text(c->o.arena, set, EZKL);
+    if (!c->o.value[OPT_LAYERS] || !c->ezkl)
+        return EXIT_FAILED;
+    c->ezkl = *c->ezkl ? c->ezkl : NULL;
+    return EXIT_OK;
 }

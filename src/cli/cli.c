@@ -108,18 +108,49 @@ static int version_json(cli *c)
     return cli_end(c, DSP_OK, &err, o);
 }
 
+#if defined(__clang__)
+#define COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define COMPILER "gcc " __VERSION__
+#else
+#define COMPILER "unknown compiler"
+#endif
+
+/* The start of the program's own SHA-256: the same for the same build. */
+static const char *build_id(char out[17])
+{
+    uint8_t *p = NULL;
+    size_t   n = 0;
+    snprintf(out, 17, "unknown");
+    if (dsp_file_read(&p, &n, "/proc/self/exe", (size_t)1 << 28, NULL) == DSP_OK) {
+        const dsp_digest d = dsp_sha256(p, n);
+        for (int i = 0; i < 8; i++)
+            snprintf(out + 2 * i, 3, "%02x", d.b[i]);
+    }
+    dsp_free(p);
+    return out;
+}
+
 static int version(cli *c)
 {
     if (c->json)
         return version_json(c);
-    printf("dsperse %s\n", DSP_VERSION);
+    printf("Dsperse CLI v%s\n", DSP_VERSION);
     if (c->o.given[OPT_VERBOSE]) {
-        const uint32_t cpu = dsp_cpu_bits();
-        printf("backends: %s (protocol %d)\nprocessor: %u threads%s%s%s%s\njansson: %s\n", dsp_backend_native()->name, DSP_PROTOCOL_VERSION, dsp_cpu_count(),
+        const uint32_t  cpu = dsp_cpu_bits();
+        const dsp_ezkl *e = NULL;
+        char            id[17];
+        dsp_ort        *o = NULL;
+        dsp_err         err = {DSP_OK, ""};
+        printf("build: %s, %s\n", build_id(id), COMPILER);
+        printf("backends: %s (protocol %d)", dsp_backend_native()->name, DSP_PROTOCOL_VERSION);
+        if (cli_ezkl_places(c) == EXIT_OK && dsp_pipe_ezkl(&e, &c->pipe, &err) == DSP_OK)
+            printf(", ezkl %s\n", dsp_ezkl_version(e));
+        else
+            printf(", ezkl not found\n");
+        printf("processor: %u threads%s%s%s%s\njansson: %s\n", dsp_cpu_count(),
                cpu & DSP_CPU_AVX2 ? ", avx2" : "", cpu & DSP_CPU_AVX512 ? ", avx512" : "", cpu & DSP_CPU_AVX512IFMA ? ", ifma" : "",
                cpu & DSP_CPU_SHANI ? ", sha" : "", JANSSON_VERSION);
-        dsp_ort *o = NULL;
-        dsp_err  err = {DSP_OK, ""};
         c->pipe.ort_paths = ort_places(c);
         if (dsp_pipe_ort(&o, &c->pipe, &err) == DSP_OK)
             printf("ONNX Runtime: %s\n", dsp_ort_version(o));
@@ -151,7 +182,7 @@ static int prepare(cli *c)
                                              : cli_usage(c, "--%.*s: public or private expected, \"%s\" found",
                                                          (int)strcspn(cli_option(visible[i])->names, " "), cli_option(visible[i])->names, v);
     }
-    if ((code = cli_backend(c)) != EXIT_OK)
+    if ((c->cmd->run != cmd_bench && (code = cli_backend(c)) != EXIT_OK) || (code = cli_ezkl_places(c)) != EXIT_OK)
         return code;
     c->pipe.pool = threads == 1 ? NULL : dsp_pool_create((unsigned)threads);
     c->pipe.ort_paths = ort_places(c);

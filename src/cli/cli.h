@@ -17,7 +17,8 @@ typedef enum {
     OPT_MODEL_DIR, OPT_SLICES, OPT_INPUT, OPT_OUTPUT, OPT_RUN, OPT_LAYERS, OPT_SAVE, OPT_DIM, OPT_CUTS, OPT_MAX_PARAMS, OPT_MAX_MACS, OPT_MAX_SEGMENT_MEMORY,
     OPT_FORCE, OPT_BACKEND, OPT_INPUT_RANGE, OPT_PRECISION, OPT_MAX_MEMORY, OPT_JOBS, OPT_NO_FALLBACK, OPT_INPUT_VISIBILITY,
     OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY, OPT_RUN_METADATA, OPT_COMPARE, OPT_EVAL, OPT_NEW, OPT_NO_SELF_VERIFY, OPT_MODEL,
-    OPT_MODEL_ID, OPT_EXPECT_INPUT, OPT_EXPECT_OUTPUT, OPT_REQUIRE_FULL, OPT_KERNELS, OPT_REPEATS, OPT_COUNT
+    OPT_MODEL_ID, OPT_EXPECT_INPUT, OPT_EXPECT_OUTPUT, OPT_REQUIRE_FULL, OPT_KERNELS, OPT_REPEATS, OPT_EZKL_PATH, OPT_PYTHON, OPT_EZKL_SCALE, OPT_TEST_SRS,
+    OPT_TIMEOUT, OPT_COUNT
 } opt_id;
 
 /* How an option takes a value. */
@@ -59,6 +60,8 @@ typedef struct cli {
     const command *cmd;
     opts           o;
     dsp_pipe       pipe;
+    dsp_ezkl_places places;      /* what pipe.ezkl_places points to */
+    const char    *ezkl;         /* --backend: segments that ezkl proves, "*" for all; NULL: none */
     bool           json, quiet, colour_out, colour_err;
     cli_progress  *progress;     /* NULL: none is shown */
     int            level;        /* of talk: dsp_say and above */
@@ -80,8 +83,13 @@ void cli_help(FILE *f, const command *cmd);      /* NULL: the program */
 const char *cli_path(dsp_arena *a, const char *p);
 /* Takes a value as if it had been given on the command line. */
 int  cli_store(cli *c, opt_id id, const char *value);
-/* --backend: EXIT_OK, or the code after a message. Groups become --layers. */
+/* --backend: EXIT_OK, or the code after a message. Groups become --layers, those of ezkl c->ezkl. */
 int  cli_backend(cli *c);
+/* Where ezkl, its Python package and SRS files may be, for the pipe (ezkl_places.c). EXIT_OK, or the code after a message. */
+int  cli_ezkl_places(cli *c);
+/* A program on PATH, from the arena; NULL: none. */
+const char *cli_on_path(cli *c, const char *name);
+bool cli_executable(const char *path);
 const char *cli_exe_dir(cli *c);                 /* folder of the program; NULL: not known */
 
 /* ---- questions (prompt.c) ---- */

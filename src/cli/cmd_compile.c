@@ -65,7 +65,7 @@ dsp_status step_compile(cli *c, const dsp_compile_args *a, json_t **report, dsp_
 
 bool compile_args(cli *c, dsp_compile_args *a, int *code)
 {
-    uint64_t       bits = 0;
+    uint64_t       bits = 0, scale = 0;
     dsp_range_arg *ranges;
     dsp_dim_bind  *binds;
     if (c->o.given[OPT_PRECISION] && !cli_number(c, OPT_PRECISION, 16, &bits, code))
@@ -74,10 +74,10 @@ bool compile_args(cli *c, dsp_compile_args *a, int *code)
         *code = cli_usage(c, "--precision: 4 to 16 bits expected");
         return false;
     }
-    if (!cli_ranges(c, &ranges, code) || !cli_dims(c, &binds, code))
+    if (!cli_ranges(c, &ranges, code) || !cli_dims(c, &binds, code) || (c->o.given[OPT_EZKL_SCALE] && !cli_number(c, OPT_EZKL_SCALE, INT16_MAX, &scale, code)))
         return false;
     *a = (dsp_compile_args){.slices = c->o.value[OPT_SLICES], .inputs = c->o.inputs, .n_inputs = c->o.n_inputs, .ranges = ranges, .n_ranges = c->o.n_ranges,
-                            .layers = c->o.value[OPT_LAYERS], .precision = (unsigned)bits, .force = c->o.given[OPT_FORCE],
+                            .layers = c->o.value[OPT_LAYERS], .ezkl = c->ezkl, .ezkl_scale = (int)scale, .precision = (unsigned)bits, .force = c->o.given[OPT_FORCE],
                             .no_fallback = c->o.given[OPT_NO_FALLBACK], .binds = binds, .n_binds = c->o.n_dims};
     return true;
 }

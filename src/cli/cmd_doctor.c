@@ -95,55 +95,62 @@ static void version_of(char *out, size_t cap, const char *path)
     unsetenv("DSPERSE_DOCTOR_PROGRAM");
 }
 
-static bool executable(const char *p)
+/* kzg<k>.srs of the right size: " 15 17", and the sizes that are wrong. */
+static bool srs_sizes(char *out, size_t cap, const char *dir, const char *prefix)
 {
-    struct stat st;
-    return stat(p, &st) == 0 && S_ISREG(st.st_mode) && access(p, X_OK) == 0;
+    size_t at = 0;
+    out[0] = 0;
+    for (unsigned k = DSP_EZKL_MIN_LOGROWS; dir && k <= DSP_EZKL_MAX_LOGROWS && at + 8 < cap; k++) {
+        char        name[48];
+        struct stat st;
+        snprintf(name, sizeof name, "%skzg%u.srs", prefix, k);
+        char *p = dsp_path_join(dir, name);
+        if (p && stat(p, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == dsp_ezkl_srs_bytes(k))
+            at += (size_t)snprintf(out + at, cap - at, "%s%u", at ? " " : "2^ ", k);
+        dsp_free(p);
+    }
+    return at > 0;
 }
 
-/* On PATH, or in one of the folders. Empty: not found. */
-static void find_program(char *out, size_t cap, const char *name, const char *const *folders)
+static void srs(cli *c, json_t *list, unsigned major)
 {
-    const char *path = getenv("PATH");
-    out[0] = 0;
-    for (const char *s = path ? path : ""; *s;) {
-        const size_t n = strcspn(s, ":");
-        snprintf(out, cap, "%.*s/%s", (int)n, s, name);
-        if (n && executable(out))
-            return;
-        s += n + (s[n] == ':');
-    }
-    for (; *folders; folders++) {
-        snprintf(out, cap, "%s/%s", *folders, name);
-        if (executable(out))
-            return;
-    }
-    out[0] = 0;
+    char               sizes[160], fetch[96];
+    const char *const *dir = c->pipe.srs_dirs;
+    snprintf(fetch, sizeof fetch, "ezkl get-srs --logrows K%s, with ezkl's command and a network", major == 22 ? " --commitment kzg" : "");
+    while (*dir && !srs_sizes(sizes, sizeof sizes, *dir, ""))
+        dir++;
+    item(list, "ezkl SRS", *dir ? HAVE : ABSENT, *dir ? sizes : NULL, *dir ? *dir : c->pipe.srs_dirs[0], "backend ezkl: setup, prove and verify", fetch);
+    const bool own = srs_sizes(sizes, sizeof sizes, c->pipe.srs_own, "insecure-");
+    item(list, "insecure SRS", own ? HAVE : ABSENT, own ? sizes : NULL, c->pipe.srs_own,
+         "trying ezkl out: whoever made it can forge proofs, and verify refuses it without --generate-test-srs", "made by --generate-test-srs");
 }
 
-static void programs(json_t *list)
+static void ezkl(cli *c, json_t *list)
 {
-    char                     path[4096], version[256], home[2048], xdg[2048];
-    const char              *h = getenv("HOME"), *x = getenv("XDG_CONFIG_HOME");
-    const char              *folders[3] = {NULL, NULL, NULL};
-    static const char *const none[] = {NULL};
-    size_t                   n = 0;
-    find_program(path, sizeof path, "python3", none);
-    if (*path)
-        version_of(version, sizeof version, path);
-    item(list, "python3", *path ? HAVE : ABSENT, *path ? version : NULL, path, "building, tests and tools only", "apt-get install -y python3");
-    if (h && *h) {
-        snprintf(home, sizeof home, "%s/.ezkl", h);
-        folders[n++] = home;
+    const dsp_ezkl *e = NULL;
+    dsp_err         err = {DSP_OK, ""};
+    bool            package = false;
+    const char     *path;
+    unsigned        major = 0;
+    if (dsp_pipe_ezkl(&e, &c->pipe, &err) == DSP_OK) {
+        path = dsp_ezkl_program(e, &package);
+        major = (unsigned)strtoul(dsp_ezkl_version(e), NULL, 10);
+        item(list, "backend ezkl", HAVE, dsp_ezkl_version(e), path, "an optional proof system", NULL);
+        put_text(json_array_get(list, json_array_size(list) - 1), "form", package ? "Python package" : "command");
+    } else {
+        item(list, "backend ezkl", ABSENT, NULL, NULL, "an optional proof system", c->places.install);
+        put_text(json_array_get(list, json_array_size(list) - 1), "error", err.msg);
     }
-    if (x && *x) {
-        snprintf(xdg, sizeof xdg, "%s/.ezkl", x);
-        folders[n++] = xdg;
-    }
-    find_program(path, sizeof path, "ezkl", folders);
-    if (*path)
+    srs(c, list, major);
+}
+
+static void python(cli *c, json_t *list)
+{
+    char        version[256] = "";
+    const char *path = cli_on_path(c, "python3");
+    if (path)
         version_of(version, sizeof version, path);
-    item(list, "backend ezkl", ABSENT, *path ? version : NULL, path, "an optional proof system; this build has no adapter for it", "nothing to install: not part of this build");
+    item(list, "python3", path ? HAVE : ABSENT, version, path, "building, tests, tools, and ezkl as a package", "apt-get install -y python3");
 }
 
 /* "12345 kB" lines of /proc/meminfo; 0 where there are none. */
@@ -194,6 +201,8 @@ static void print(cli *c, const json_t *r)
         char       line[512];
         snprintf(line, sizeof line, "%-14s %s%s%s", dsp_json_str(o, "name"), *dsp_json_str(o, "version") ? dsp_json_str(o, "version") : dsp_json_str(o, "status"),
                  *dsp_json_str(o, "path") ? "  " : "", dsp_json_str(o, "path"));
+        if (strcmp(dsp_json_str(o, "form"), "Python package") == 0)
+            snprintf(line + strlen(line), sizeof line - strlen(line), " (package)");
         if (ok || json_is_true(json_object_get(o, "needed")))
             cli_verdict(c, ok, "%s", line);
         else
@@ -225,7 +234,8 @@ int cmd_doctor(cli *c)
     item(list, "OpenSSL", crypto ? HAVE : LACKING, dsp_crypto_version(), NULL, "random bytes, SHA-256", "apt-get install -y libssl3");
     item(list, "jansson", HAVE, jansson_version_str(), NULL, "JSON", NULL);
     item(list, "protobuf-c", HAVE, protobuf, NULL, "reading ONNX", NULL);
-    programs(list);
+    python(c, list);
+    ezkl(c, list);
     dsp_json_put(r, "checks", list);
     dsp_json_put(r, "machine", machine());
     dsp_json_put(r, "ok", json_boolean(have_runtime && crypto));

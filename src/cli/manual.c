@@ -22,8 +22,13 @@ static const page pages[] = {
      "What is up to date by content is left alone. A segment with an operator that cannot be proved is skipped and named; that is a failure if --layers names "
      "the segment or --no-fallback is given.\n\n"
      "A model file instead of a slices folder is compiled as one segment, in <model folder>/model.\n\n"
-     "--backend takes a name, or groups LAYERS:NAME separated by semicolons. Segments that no group names run as plain ONNX.",
-     "Calibrated on two files:\ndsperse compile -s models/net/slices -i a.json -i b.json\nSegments 0 and 2 to 4 only:\ndsperse compile -s models/net/slices --backend \"0,2-4:native\"\n"},
+     "--backend takes a name, or groups LAYERS:NAME separated by semicolons. Segments that no group names run as plain ONNX.\n\n"
+     "Segments of the backend ezkl are proved by ezkl's Halo2 circuits, all at one scale. Their expected rows, memory, key sizes and times are printed before "
+     "keys are made, and refused above --max-memory. Every stage that is done is kept, so that a compilation that was cut short goes on from there. "
+     "ezkl needs a structured reference string (SRS) of the circuit's size, which is never downloaded: the message names the command that fetches it. "
+     "--generate-test-srs makes one here that is fit for trying things out only, because whoever made it can forge proofs.",
+     "Calibrated on two files:\ndsperse compile -s models/net/slices -i a.json -i b.json\nSegments 0 and 2 to 4 only:\ndsperse compile -s models/net/slices --backend \"0,2-4:native\"\n"
+     "The first segment by ezkl, the second by the native prover:\ndsperse compile -m models/tiny --backend \"0:ezkl;1:native\" --generate-test-srs\n"},
     {"run",
      "Runs the compiled segments as exact integer programs and the others in ONNX Runtime, and writes the run folder run/run_YYYYMMDD_HHMMSS beside the "
      "slices: statement, witnesses, and the secret that proofs are made with. An incomplete run with the same input and keys is continued unless --new is given.",
@@ -35,7 +40,9 @@ static const page pages[] = {
     {"verify",
      "Checks every proof of a run or bundle and that they form one chain: the public input, the public output, and the same private tensors on both sides of "
      "every cut. Without --model or --model-id it says nothing about which model was proved.\n\n"
-     "With --layers only these proofs are checked, and the chain is not.",
+     "With --layers only these proofs are checked, and the chain is not.\n\n"
+     "Proofs by ezkl are checked by ezkl and against the integers of their neighbours. Without ezkl or its SRS the exit status is 5: not verified, which is "
+     "not rejected. Proofs under an SRS that was made by --generate-test-srs are checked only where the same option is given, and are marked as insecure.",
      "Against the model:\ndsperse verify --rd bundle --model model.onnx --expect-input input.json --require-full\n"},
     {"bundle",
      "Copies what a verifier needs and nothing else: statement.bin, quantization.json, and per proved segment vk.bin and proof.bin. Prints what stays public or unproved.",
@@ -44,7 +51,11 @@ static const page pages[] = {
      "The five steps one after the other; the first one that fails ends it with its exit status. Writes the analysis, and the results of the last three "
      "steps to inference_results.json and verification_results.json in the run root and to proof_results.json in the run folder. The keys are checked against the model.",
      "\ndsperse full-run -m models/net -i models/net/input.json\n"},
-    {"bench", "Times run, prove and verify of a model in a copy of its folder, or the kernels: medians after a warm-up.", "\ndsperse bench -m models/net --repeats 5\n"},
+    {"bench",
+     "Times run, prove and verify of a model in a copy of its folder, or the kernels: medians after a warm-up. With --backend it slices and compiles the model "
+     "in a temporary folder under each of the proof systems named, and prints times, bytes and memory side by side. ezkl is measured under an insecure SRS where "
+     "no other is installed.",
+     "\ndsperse bench -m models/net --repeats 5\nBoth proof systems side by side:\ndsperse bench -m models/tiny --backend native,ezkl\n"},
     {"doctor",
      "Lists what dsperse uses with its version and place, which vector kernels this processor runs, and for everything missing the command that installs it. "
      "Changes nothing and uses no network. Exit status 5 when something that is needed is missing.",
@@ -53,8 +64,13 @@ static const page pages[] = {
 
 static const struct { const char *name, *text; } environment[] = {
     {"DSPERSE_ORT", "the ONNX Runtime library to use; no other is looked for"},
+    {"DSPERSE_EZKL", "the ezkl command to use; no other is looked for"},
+    {"DSPERSE_PYTHON", "the Python interpreter that has the package ezkl; no command is looked for"},
+    {"DSPERSE_SRS", "folder of insecure SRS files made here, in place of $XDG_CACHE_HOME/dsperse/srs or ~/.cache/dsperse/srs"},
+    {"EZKL_REPO_PATH", "as ezkl has it: SRS files kzg<k>.srs are looked for in its folder srs, then in ~/.ezkl/srs"},
     {"NO_COLOR", "when set and not empty, no colours"},
     {"TERM", "when it is dumb, plain lines in place of progress bars, and no colours"},
+    {"TMPDIR", "folder for temporary files of bench and of the search for ezkl, in place of /tmp"},
     {"HOME", "stands for ~ at the start of a path; other variables are expanded in paths too"},
 };
 
@@ -70,7 +86,7 @@ static const struct { int code; const char *text; } exits[] = {
     {2, "bad usage, or a value is missing and there is nobody to ask"},
     {3, "a path or artifact is missing or malformed"},
     {4, "verification rejected: a proof is missing, malformed or false, or the chain does not hold"},
-    {5, "ONNX Runtime or the backend asked for is not available"},
+    {5, "ONNX Runtime, the backend asked for or its SRS is not available"},
     {130, "interrupted"},
 };
 

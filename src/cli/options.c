@@ -29,7 +29,7 @@ static const opt_row rows[] = {
     {OPT_MAX_MACS, 0, "max-macs", ARG_TEXT, "N", "merge neighbouring segments up to N multiply-accumulates"},
     {OPT_MAX_SEGMENT_MEMORY, 0, "max-segment-memory", ARG_TEXT, "SIZE", "merge neighbouring segments up to this much of weights and tensors, such as 64M"},
     {OPT_FORCE, 0, "force", ARG_NONE, NULL, "do again, or overwrite, what is there"},
-    {OPT_BACKEND, 0, "backend", ARG_TEXT, "SPEC", "proof system: native, or by segments such as 0,2:native;3-4:native (others run as plain ONNX)"},
+    {OPT_BACKEND, 0, "backend", ARG_TEXT, "SPEC", "proof system: native or ezkl, or by segments such as 0,2:ezkl;3-4:native (others run as plain ONNX)"},
     {OPT_INPUT_RANGE, 0, "input-range", ARG_TEXT, "[NAME=]LO:HI", "declared range of an input; may be repeated"},
     {OPT_PRECISION, 0, "precision", ARG_TEXT, "BITS", "bits of weights and activations: 4 to 16 (default: the fewest good ones)"},
     {OPT_MAX_MEMORY, 0, "max-memory", ARG_TEXT, "SIZE", "refuse what is predicted to take more, such as 512M or 4G"},
@@ -50,6 +50,11 @@ static const opt_row rows[] = {
     {OPT_REQUIRE_FULL, 0, "require-full", ARG_NONE, NULL, "an unproved segment is a rejection"},
     {OPT_KERNELS, 0, "kernels", ARG_NONE, NULL, "time the kernels (alone, unless -m is given)"},
     {OPT_REPEATS, 0, "repeats", ARG_TEXT, "N", "runs per measurement (default 7)"},
+    {OPT_EZKL_PATH, 0, "ezkl-path", ARG_PATH, "FILE", "ezkl command; no other is looked for (default: DSPERSE_EZKL, PATH, ~/.ezkl/ezkl)"},
+    {OPT_PYTHON, 0, "python", ARG_TEXT, "FILE", "Python that has the package ezkl, in place of a command (default: DSPERSE_PYTHON, deps/ezkl, python3)"},
+    {OPT_EZKL_SCALE, 0, "ezkl-scale", ARG_TEXT, "BITS", "fraction bits of the numbers in segments that ezkl proves: 1 to 24 (default: as many as fit)"},
+    {OPT_TEST_SRS, 0, "generate-test-srs", ARG_NONE, NULL, "for ezkl where no SRS is installed: make an insecure one here, and accept such (whoever made it can forge proofs)"},
+    {OPT_TIMEOUT, 0, "timeout", ARG_TEXT, "SECONDS", "end a stage of ezkl that takes longer (default: none)"},
 };
 
 const opt_row *cli_option(opt_id id)
@@ -66,20 +71,23 @@ const opt_id *cli_global_options(void) { return global; }
 static const opt_id slice_opts[] = {OPT_MODEL_DIR, OPT_OUTPUT, OPT_SAVE, OPT_DIM, OPT_CUTS, OPT_MAX_PARAMS, OPT_MAX_MACS, OPT_MAX_SEGMENT_MEMORY,
                                     OPT_FORCE, OPT_COUNT};
 static const opt_id compile_opts[] = {OPT_SLICES, OPT_MODEL_DIR, OPT_INPUT, OPT_LAYERS, OPT_INPUT_RANGE, OPT_PRECISION, OPT_BACKEND, OPT_MAX_MEMORY, OPT_DIM,
-                                      OPT_NO_FALLBACK, OPT_INPUT_VISIBILITY, OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY, OPT_JOBS, OPT_FORCE, OPT_COUNT};
+                                      OPT_NO_FALLBACK, OPT_INPUT_VISIBILITY, OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY, OPT_EZKL_PATH, OPT_PYTHON, OPT_EZKL_SCALE, OPT_TEST_SRS, OPT_TIMEOUT,
+                                      OPT_JOBS, OPT_FORCE, OPT_COUNT};
 static const opt_id run_opts[] = {OPT_SLICES, OPT_MODEL_DIR, OPT_INPUT, OPT_OUTPUT, OPT_RUN_METADATA, OPT_COMPARE, OPT_EVAL, OPT_NEW, OPT_NO_FALLBACK,
-                                  OPT_JOBS, OPT_COUNT};
-static const opt_id prove_opts[] = {OPT_RUN, OPT_MODEL_DIR, OPT_OUTPUT, OPT_LAYERS, OPT_FORCE, OPT_NO_SELF_VERIFY, OPT_MAX_MEMORY, OPT_JOBS, OPT_COUNT};
+                                  OPT_EZKL_PATH, OPT_PYTHON, OPT_TEST_SRS, OPT_TIMEOUT, OPT_JOBS, OPT_COUNT};
+static const opt_id prove_opts[] = {OPT_RUN, OPT_MODEL_DIR, OPT_OUTPUT, OPT_LAYERS, OPT_FORCE, OPT_NO_SELF_VERIFY, OPT_MAX_MEMORY, OPT_EZKL_PATH, OPT_PYTHON,
+                                    OPT_TEST_SRS, OPT_TIMEOUT, OPT_JOBS, OPT_COUNT};
 static const opt_id verify_opts[] = {OPT_RUN, OPT_MODEL_DIR, OPT_OUTPUT, OPT_LAYERS, OPT_MODEL, OPT_MODEL_ID, OPT_EXPECT_INPUT, OPT_EXPECT_OUTPUT,
-                                     OPT_REQUIRE_FULL, OPT_MAX_MEMORY, OPT_JOBS, OPT_COUNT};
+                                     OPT_REQUIRE_FULL, OPT_MAX_MEMORY, OPT_EZKL_PATH, OPT_PYTHON, OPT_TEST_SRS, OPT_TIMEOUT, OPT_JOBS, OPT_COUNT};
 static const opt_id bundle_opts[] = {OPT_RUN, OPT_MODEL_DIR, OPT_OUTPUT, OPT_FORCE, OPT_COUNT};
 static const opt_id full_opts[] = {OPT_MODEL_DIR, OPT_INPUT, OPT_SLICES, OPT_OUTPUT, OPT_LAYERS, OPT_DIM, OPT_CUTS, OPT_MAX_PARAMS, OPT_MAX_MACS,
                                    OPT_MAX_SEGMENT_MEMORY, OPT_INPUT_RANGE,
                                    OPT_PRECISION, OPT_BACKEND, OPT_MAX_MEMORY, OPT_COMPARE, OPT_NEW, OPT_NO_FALLBACK, OPT_REQUIRE_FULL,
-                                   OPT_NO_SELF_VERIFY, OPT_INPUT_VISIBILITY, OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY, OPT_JOBS, OPT_FORCE, OPT_COUNT};
-static const opt_id bench_opts[] = {OPT_MODEL_DIR, OPT_KERNELS, OPT_REPEATS, OPT_COUNT};
-
-static const opt_id doctor_opts[] = {OPT_COUNT};
+                                   OPT_NO_SELF_VERIFY, OPT_INPUT_VISIBILITY, OPT_OUTPUT_VISIBILITY, OPT_PARAMS_VISIBILITY, OPT_EZKL_PATH, OPT_PYTHON,
+                                   OPT_EZKL_SCALE, OPT_TEST_SRS, OPT_TIMEOUT, OPT_JOBS, OPT_FORCE, OPT_COUNT};
+static const opt_id bench_opts[] = {OPT_MODEL_DIR, OPT_BACKEND, OPT_INPUT, OPT_KERNELS, OPT_REPEATS, OPT_MAX_MEMORY, OPT_EZKL_PATH, OPT_PYTHON, OPT_EZKL_SCALE,
+                                    OPT_TIMEOUT, OPT_COUNT};
+static const opt_id doctor_opts[] = {OPT_EZKL_PATH, OPT_PYTHON, OPT_COUNT};
 static const opt_id docs_opts[] = {OPT_OUTPUT, OPT_COUNT};
 
 static const command commands[] = {
@@ -118,7 +126,10 @@ static const struct { const char *command; opt_id id; const char *help; } own_he
     {"full-run", OPT_INPUT, "input tensors, also the calibration sample (default: <model>/input.json)"},
     {"full-run", OPT_SLICES, "slices made earlier; nothing is sliced then"},
     {"full-run", OPT_OUTPUT, "file for the results of the run (default: <run root>/inference_results.json)"},
-    {"bench", OPT_MODEL_DIR, "model folder with compiled slices"},
+    {"bench", OPT_MODEL_DIR, "model folder, with compiled slices unless --backend is given"},
+    {"bench", OPT_BACKEND, "proof systems to compare side by side, such as native,ezkl; works in a copy and compiles by itself"},
+    {"bench", OPT_INPUT, "with --backend: input tensors, also the calibration sample (default: <model>/input.json)"},
+    {"bench", OPT_REPEATS, "runs per measurement (default 7, of ezkl 1)"},
 };
 
 const char *cli_option_help(const command *k, opt_id id)
@@ -133,7 +144,7 @@ const char *cli_choices(opt_id id)
 {
     switch (id) {
     case OPT_LOG_LEVEL:         return "DEBUG INFO WARNING ERROR CRITICAL";
-    case OPT_BACKEND:           return "native";
+    case OPT_BACKEND:           return "native ezkl";
     case OPT_INPUT_VISIBILITY:
     case OPT_OUTPUT_VISIBILITY:
     case OPT_PARAMS_VISIBILITY: return "public";

@@ -1,14 +1,12 @@
 /* bench: medians of pipeline stages on a model, and of the kernels that the prover's time goes into. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cpu.h"
 #include "pcs/code.h"
 #include "pcs/merkle.h"
+#include "pipeline/bench.h"
 #include "pipeline/paths.h"
 #include "pipeline/runfiles.h"
 #include "proto/fraction.h"
@@ -195,27 +193,9 @@ static dsp_status kernels(bench *b, json_t *report, dsp_err *err)
 
 /* ---- stages ---- */
 
-static void remove_tree(const char *dir, int depth)
+static dsp_status stages(bench *b, dsp_pipe *outer, const char *model, json_t *report, dsp_err *err)
 {
-    DIR *d = depth < 8 ? opendir(dir) : NULL;
-    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
-        struct stat st;
-        char       *p;
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || !(p = dsp_path_join(dir, e->d_name)))
-            continue;
-        if (lstat(p, &st) == 0 && S_ISDIR(st.st_mode))
-            remove_tree(p, depth + 1);
-        else
-            unlink(p);
-        dsp_free(p);
-    }
-    if (d)
-        closedir(d);
-    rmdir(dir);
-}
-
-static dsp_status stages(bench *b, dsp_pipe *p, const char *model, json_t *report, dsp_err *err)
-{
+    dsp_pipe   quiet = *outer, *p = &quiet;   /* the steps inside show no progress of their own */
     double     t[3][MAX_REPEATS];
     json_t    *rows = json_array(), *r = NULL;
     char      *dir = NULL, *slices = NULL, *root = NULL, *chain = NULL;
@@ -229,8 +209,10 @@ static dsp_status stages(bench *b, dsp_pipe *p, const char *model, json_t *repor
         s = dsp_fail(err, DSP_E_IO, "%s: cannot make a temporary folder", dir ? dir : "");
         goto done;
     }
+    quiet.progress = NULL;
     for (unsigned i = 0; i <= b->repeats && s == DSP_OK; i++) { /* the first round warms up */
         const unsigned           k = i ? i - 1 : 0;
+        dsp_pipe_progress(outer, "bench", i, b->repeats + 1, (double)i / (b->repeats + 1), 0);
         const dsp_run_args       ra = {.slices = slices, .run_metadata = chain, .fresh = true};
         const uint64_t           t0 = dsp_clock_ns();
         if ((s = dsp_pipe_run(p, &ra, &r, err)) != DSP_OK)
@@ -256,7 +238,10 @@ static dsp_status stages(bench *b, dsp_pipe *p, const char *model, json_t *repor
         t[1][k] = (double)(t2 - t1) / 1e9;
         t[2][k] = (double)(t3 - t2) / 1e9;
     }
+    outer->ort = p->ort;
+    outer->ezkl = p->ezkl;
     if (s == DSP_OK) {
+        dsp_pipe_progress(outer, "bench", b->repeats + 1, b->repeats + 1, 1, 0);
         add(rows, "run", t[0], b->repeats, 0, NULL);
         add(rows, "prove", t[1], b->repeats, 0, NULL);
         add(rows, "verify", t[2], b->repeats, 0, NULL);
@@ -266,7 +251,7 @@ static dsp_status stages(bench *b, dsp_pipe *p, const char *model, json_t *repor
     }
 done:
     if (root)
-        remove_tree(root, 0);
+        dsp_bench_remove(root, 0);
     json_decref(rows);
     json_decref(r);
     dsp_free(dir);
@@ -285,9 +270,11 @@ dsp_status dsp_pipe_bench(dsp_pipe *p, const dsp_bench_args *a, json_t **report,
         return dsp_fail(err, DSP_E_ARG, "at most %d repeats expected, %u given", MAX_REPEATS, b.repeats);
     b.fk = dsp_field_kernels_best(dsp_cpu_bits());
     dsp_json_put(*report, "threads", json_integer(dsp_pool_threads(p->pool)));
-    if (a->kernels || !a->model)
+    if (a->kernels || (!a->model && !a->backends))
         s = kernels(&b, *report, err);
-    if (s == DSP_OK && a->model)
+    if (s == DSP_OK && a->backends)
+        s = dsp_bench_backends(p, a, *report, err);
+    else if (s == DSP_OK && a->model)
         s = stages(&b, p, a->model, *report, err);
     dsp_json_put(*report, "peak_memory_bytes", json_integer((json_int_t)dsp_peak_rss_bytes()));
     json_decref(b.rows);

@@ -64,7 +64,8 @@ void dsp_pipe_say(const dsp_pipe *p, dsp_say level, const char *fmt, ...)
 
 void dsp_pipe_progress(const dsp_pipe *p, const char *step, uint64_t done, uint64_t total, double part, double expected_seconds)
 {
-    const dsp_progress g = {step, strcmp(step, "eval") == 0 ? "samples" : "segments", done, total, part < 0 ? 0 : part > 1 ? 1 : part, expected_seconds};
+    const char        *units = strcmp(step, "eval") == 0 ? "samples" : strcmp(step, "bench") == 0 ? "rounds" : "segments";
+    const dsp_progress g = {step, units, done, total, part < 0 ? 0 : part > 1 ? 1 : part, expected_seconds};
     if (p->progress)
         p->progress(p->say_arg, &g);
 }

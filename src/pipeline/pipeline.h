@@ -17,8 +17,8 @@ typedef enum { DSP_SAY_DEBUG, DSP_SAY_INFO, DSP_SAY_WARNING, DSP_SAY_ERROR } dsp
 
 /* How far a long step is. */
 typedef struct {
-    const char *step;             /* "compile", "run", "prove", "verify", "eval" */
-    const char *units;            /* "segments" */
+    const char *step;             /* "slice", "compile", "run", "prove", "verify", "bundle", "eval", "bench" */
+    const char *units;            /* "segments"; "samples" of eval, "rounds" of bench */
     uint64_t    done, total;      /* of these */
     double      part;             /* 0 to 1: share of the work that is done, by predicted cost */
     double      expected_seconds; /* for all of it; 0: unknown */
@@ -125,7 +125,15 @@ typedef struct { const char *run, *out; bool force; } dsp_bundle_args;
 DSP_MUST_USE dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **report, dsp_err *err);
 
 /* ---- bench ---- */
-typedef struct { const char *model; bool kernels; unsigned repeats; } dsp_bench_args;
+typedef struct {
+    const char *model;
+    bool        kernels;
+    unsigned    repeats;          /* 0: 7, and 1 of a backend that takes long */
+    const char *backends;         /* "native,ezkl": compiled and measured side by side in a folder of its own; NULL: the model's slices as they are */
+    const char *input;            /* with backends; NULL: the model's input.json */
+    int         ezkl_scale;       /* bits; 0: chosen */
+    const char *tmp;              /* existing folder for temporary files; needed with backends */
+} dsp_bench_args;
 DSP_MUST_USE dsp_status dsp_pipe_bench(dsp_pipe *p, const dsp_bench_args *a, json_t **report, dsp_err *err);
 
 #endif

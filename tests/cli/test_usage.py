@@ -1,3 +1,5 @@
+import re
+
 from harness import *
 
 COMMANDS = {'slice': 's', 'compile': 'c', 'run': 'r', 'prove': 'p', 'verify': 'v', 'bundle': None, 'full-run': 'fr', 'bench': None}
@@ -18,9 +20,9 @@ def test_help(c):
 
 
 def test_version(c):
-    check(run('--version').stdout.count('\n') == 1, 'one line')
+    check(re.fullmatch(r'Dsperse CLI v\d+\.\d+\.\d+\n', run('--version').stdout), 'one line')
     check(run('slice', '--version').stdout == run('--version').stdout, 'also after a command')
-    run('--version', '--verbose', has='backends: native')
+    run('--version', '--verbose', has=['backends: native', ', ezkl ', 'build: '])
 
 
 def test_unknown(c):
@@ -61,8 +63,15 @@ def test_private_needs_a_later_version(c):
         run('compile', '-s', '.', o, 'secret', code=2, has='secret')
 
 
-def test_other_backend(c):
-    run('compile', '-s', '.', '--backend', 'ezkl', code=5, has='ezkl')
+def test_ezkl_options(c):
+    for option, values in {'--ezkl-scale': ('0', '25', 'x', ''), '--timeout': ('0', '-1', '1s', '99999999999')}.items():
+        for v in values:
+            run('compile', '-s', '.', '--backend', 'ezkl', f'{option}={v}', code=2, has=option)
+    run('compile', '-s', '.', '--ezkl-path', 'ezkl', '--python', 'python3', code=2, has='one of them')
+    run('bench', '-m', '.', '--backend', 'native,magic', code=2, has='magic')
+    run('bench', '-m', '.', '--backend', 'native,native', code=2, has='--backend')
+    run('bench', '-m', '.', '--backend', '0:native', code=2, has='--backend')
+    run('bench', '--backend', 'native', code=2, has='--model-dir')
 
 
 def test_missing_paths(c):
