@@ -119,6 +119,8 @@ void cli_text(cli *c, const char *fmt, ...) DSP_PRINTF(2, 3);   /* a line of res
 const char *cli_bytes(char out[32], double bytes);
 const char *cli_seconds(char out[32], double seconds);
 void cli_put(FILE *f, const char *text);                        /* control characters become '?' */
+/* The loud line on stdout for proofs under a local SRS, where there are such. */
+void cli_insecure(cli *c, bool insecure);
 /* A tick or a cross. */
 void cli_verdict(cli *c, bool good, const char *fmt, ...) DSP_PRINTF(3, 4);
 

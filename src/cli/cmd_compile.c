@@ -23,31 +23,72 @@ static void print_precision(cli *c, const json_t *r)
     }
 }
 
+static bool by_ezkl(const json_t *o) { return strcmp(dsp_json_str(o, "backend"), "ezkl") == 0; }
+
+/* Segments that ezkl proves: what the settings foretell, and what setup took. True: there are some. */
+static bool print_ezkl(cli *c, const json_t *r)
+{
+    const json_t *rows = json_object_get(r, "segments"), *all = json_object_get(r, "ezkl"), *o;
+    size_t        i;
+    bool          any = false, insecure = false;
+    json_array_foreach(rows, i, o) {
+        const json_t *p = json_object_get(o, "predicted"), *m = json_object_get(o, "measured");
+        char a[32], b[32], d[32], e[32], f[32];
+        if (!by_ezkl(o))
+            continue;
+        if (!any)
+            cli_text(c, "%-8s %-11s %10s %8s %12s %12s %12s %12s %12s", "segment", "by ezkl", "rows", "in 2^", "proving key", "set-up", "prove", "memory", "set-up took");
+        any = true;
+        insecure = insecure || json_is_true(json_object_get(json_object_get(o, "srs"), "insecure"));
+        cli_text(c, "%-8zu %-11s %10ju %8ju %12s %12s %12s %12s %12s", i, dsp_json_str(o, "result"), (uintmax_t)dsp_json_u64(p, "rows"),
+                 (uintmax_t)dsp_json_u64(p, "logrows"), cli_bytes(a, dsp_json_num(p, "pk_bytes")), cli_seconds(b, dsp_json_num(p, "setup_seconds")),
+                 cli_seconds(d, dsp_json_num(p, "prove_seconds")), cli_bytes(e, dsp_json_num(p, "memory_bytes")),
+                 json_object_get(m, "setup_seconds") ? cli_seconds(f, dsp_json_num(m, "setup_seconds")) : "-");
+    }
+    if (any)
+        cli_text(c, "ezkl %s, all its segments at scale %ju; proving key, set-up, prove and memory are predictions", dsp_json_str(all, "ezkl_version"),
+                 (uintmax_t)dsp_json_u64(all, "scale"));
+    cli_insecure(c, insecure || json_is_true(json_object_get(all, "insecure_srs")));
+    return any;
+}
+
 static void print(cli *c, const json_t *r)
 {
-    size_t  i, k;
-    json_t *o, *t;
+    size_t        i, k;
+    const json_t *o;
+    json_t       *t;
+    bool          head = false;
+    char          a[32], b[32], d[32], e[32];
     print_precision(c, r);
-    cli_text(c, "%-8s %-11s %10s %10s %12s %12s %12s %12s", "segment", "result", "cells", "lookups", "key", "proof", "prove", "memory");
+    const bool ezkl = print_ezkl(c, r);
     json_array_foreach(json_object_get(r, "segments"), i, o) {
         const json_t *p = json_object_get(o, "predicted");
-        char a[32], b[32], d[32], e[32];
-        if (!p) {
-            cli_text(c, "%-8zu %-11s %s", i, dsp_json_str(o, "result"), dsp_json_str(o, "reason"));
+        if (by_ezkl(o))
             continue;
-        }
-        cli_text(c, "%-8zu %-11s %10ju %10ju %12s %12s %12s %12s", i, dsp_json_str(o, "result"), (uintmax_t)dsp_json_u64(p, "cells"),
-                 (uintmax_t)dsp_json_u64(p, "lookups"), cli_bytes(a, dsp_json_num(o, "vk_bytes")), cli_bytes(b, dsp_json_num(p, "proof_bytes")),
-                 cli_seconds(d, dsp_json_num(p, "prove_seconds")), cli_bytes(e, dsp_json_num(p, "memory_bytes")));
+        if (!head)
+            cli_text(c, "%-8s %-11s %10s %10s %12s %12s %12s %12s", "segment", ezkl ? "native" : "result", "cells", "lookups", "key", "proof", "prove", "memory");
+        head = true;
+        if (p && strcmp(dsp_json_str(o, "result"), "skipped") != 0)
+            cli_text(c, "%-8zu %-11s %10ju %10ju %12s %12s %12s %12s", i, dsp_json_str(o, "result"), (uintmax_t)dsp_json_u64(p, "cells"),
+                     (uintmax_t)dsp_json_u64(p, "lookups"), cli_bytes(a, dsp_json_num(o, "vk_bytes")), cli_bytes(b, dsp_json_num(p, "proof_bytes")),
+                     cli_seconds(d, dsp_json_num(p, "prove_seconds")), cli_bytes(e, dsp_json_num(p, "memory_bytes")));
+        else
+            cli_text(c, "%-8zu %-11s %s", i, dsp_json_str(o, "result"), dsp_json_str(o, "reason"));
+        if (json_object_get(o, "ezkl"))
+            cli_text(c, "         not by ezkl: %s", dsp_json_str(json_object_get(o, "ezkl"), "reason"));
     }
     json_array_foreach(json_object_get(r, "segments"), i, o)
         json_array_foreach(json_object_get(o, "public_boundaries"), k, t)
-            cli_say(c, DSP_SAY_WARNING, "a boundary next to an unproved segment is public");
+            cli_say(c, DSP_SAY_WARNING, ezkl ? "a boundary next to an unproved segment or one of ezkl is public" : "a boundary next to an unproved segment is public");
     json_array_foreach(json_object_get(r, "segments"), i, o)
         json_array_foreach(json_object_get(o, "public_boundaries"), k, t)
             cli_text(c, "public boundary of segment %zu: %s", i, json_string_value(t));
-    cli_text(c, "key, proof, prove and memory of the last four columns are predictions but for the key");
-    cli_text(c, "model id %s", dsp_json_str(r, "model_id"));
+    if (ezkl)
+        cli_text(c, "inputs and outputs of every segment that ezkl proves are public");
+    if (head)
+        cli_text(c, "key, proof, prove and memory of the last four columns are predictions but for the key");
+    if (*dsp_json_str(r, "model_id"))
+        cli_text(c, "model id %s", dsp_json_str(r, "model_id"));
     cli_text(c, "compiled %ju, up to date %ju, skipped %ju", (uintmax_t)dsp_json_u64(r, "compiled"), (uintmax_t)dsp_json_u64(r, "up_to_date"),
              (uintmax_t)dsp_json_u64(r, "skipped"));
 }

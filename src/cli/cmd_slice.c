@@ -15,6 +15,7 @@ static void names(char *out, size_t cap, const json_t *list)
 dsp_status step_slice(cli *c, const dsp_slice_args *a, json_t **report, dsp_err *err)
 {
     const dsp_status s = dsp_pipe_slice(&c->pipe, a, report, err);
+    cli_progress_end(c);
     if (s != DSP_OK)
         return s;
     size_t  i;

@@ -13,7 +13,7 @@
 #include "base/cpu.h"
 #include "cli/cli.h"
 
-enum { TICK_MS = 100, PLAIN_MS = 2000, NARROW = 20, DEFAULT_WIDTH = 80, BAR_MAX = 30 };
+enum { TICK_MS = 100, AT_ONCE_MS = 100, PLAIN_MS = 2000, NARROW = 20, DEFAULT_WIDTH = 80, BAR_MAX = 30 };
 
 struct cli_progress {
     pthread_mutex_t lock;
@@ -23,6 +23,7 @@ struct cli_progress {
     dsp_progress    now;           /* step NULL: no step */
     char            step[24];
     uint64_t        t0, t_part;    /* of the step; of the last change of now.part */
+    double          found;         /* share that was there at once: an earlier run's work */
     uint64_t        t_line;        /* of the last plain line */
 };
 
@@ -37,13 +38,13 @@ static void duration(char *out, size_t cap, double s)
         snprintf(out, cap, "%ju:%02ju h", (uintmax_t)n / 3600, (uintmax_t)n / 60 % 60);
 }
 
-/* Seconds left: what the share done so far took, carried forward; before anything is done, the prediction. Negative: not known. */
+/* Seconds left: what the share done here so far took, carried forward; before anything is done, the prediction. Negative: not known. */
 static double left(const cli_progress *g, uint64_t now)
 {
     const double elapsed = (double)(now - g->t0) / 1e9;
-    double       all = g->now.expected_seconds;
-    if (g->now.part > 0)
-        all = (double)(g->t_part - g->t0) / 1e9 / g->now.part;
+    double       all = g->now.expected_seconds * (1 - g->found);
+    if (g->now.part > g->found)
+        all = (double)(g->t_part - g->t0) / 1e9 / (g->now.part - g->found) * (1 - g->found);
     return all <= 0 ? -1 : all > elapsed ? all - elapsed : 0;
 }
 
@@ -61,7 +62,9 @@ static void draw(cli_progress *g)
     const uint64_t now = dsp_clock_ns();
     const double   s = left(g, now);
     const unsigned columns = width();
-    snprintf(head, sizeof head, "%s %ju/%ju", g->step, (uintmax_t)g->now.done, (uintmax_t)g->now.total);
+    snprintf(head, sizeof head, "%s", g->step);
+    if (g->now.total)
+        snprintf(head, sizeof head, "%s %ju/%ju", g->step, (uintmax_t)g->now.done, (uintmax_t)g->now.total);
     if (s >= 0) {
         duration(time_left, sizeof time_left, s);
         snprintf(tail, sizeof tail, "%3.0f %%  %s left", 100 * g->now.part, time_left);
@@ -104,8 +107,10 @@ static void plain_line(cli_progress *g)
     const uint64_t now = dsp_clock_ns();
     const double   s = left(g, now);
     duration(text, sizeof text, s >= 0 ? s : (double)(now - g->t0) / 1e9);
-    fprintf(stderr, "%s: %ju of %ju %s, %.0f %%, %s %s\n", g->step, (uintmax_t)g->now.done, (uintmax_t)g->now.total, g->now.units, 100 * g->now.part, text,
-            s >= 0 ? "left" : "so far");
+    fprintf(stderr, "%s: ", g->step);
+    if (g->now.total)
+        fprintf(stderr, "%ju of %ju %s, ", (uintmax_t)g->now.done, (uintmax_t)g->now.total, g->now.units);
+    fprintf(stderr, "%.0f %%, %s %s\n", 100 * g->now.part, text, s >= 0 ? "left" : "so far");
     g->t_line = now;
 }
 
@@ -179,7 +184,10 @@ void cli_on_progress(void *arg, const dsp_progress *p)
     if (!g->now.step || strcmp(g->step, p->step) != 0 || p->part < g->now.part) {
         snprintf(g->step, sizeof g->step, "%s", p->step);
         g->t0 = g->t_line = now;
+        g->found = 0;
     }
+    if (p->part < 1 && p->done && now - g->t0 < AT_ONCE_MS * 1000000ull)
+        g->found = p->part;
     if (p->part != g->now.part || !g->now.step)
         g->t_part = now;
     g->now = *p;

@@ -133,6 +133,12 @@ void cli_text(cli *c, const char *fmt, ...)
     putchar('\n');
 }
 
+void cli_insecure(cli *c, bool insecure)
+{
+    if (insecure && !c->json && !c->quiet)
+        printf("%sINSECURE SRS: whoever made it can forge these proofs%s\n", c->colour_out ? red : "", c->colour_out ? plain : "");
+}
+
 void cli_verdict(cli *c, bool good, const char *fmt, ...)
 {
     va_list ap;

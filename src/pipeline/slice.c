@@ -123,13 +123,16 @@ dsp_status dsp_pipe_slice(dsp_pipe *p, const dsp_slice_args *a, json_t **report,
         goto done;
     }
     dsp_pipe_say(p, DSP_SAY_INFO, "slicing %s", file);
+    dsp_pipe_progress(p, "slice", 0, 0, 0, 0);   /* shapes of the whole model take the most time */
     if ((s = dsp_graph_load(&g, file, a->binds, a->n_binds, err)) != DSP_OK || (s = dsp_pipe_ort(&ort, p, err)) != DSP_OK ||
         (s = dsp_graph_infer(g, ort, err)) != DSP_OK || (s = dsp_plan_make(&plan, g, cuts, n_cuts, a->cuts == NULL, err)) != DSP_OK)
         goto done;
     if (group && (s = dsp_plan_group(&plan, &limits, err)) != DSP_OK)
         goto done;
+    dsp_pipe_progress(p, "slice", 0, plan->n_segments, 0.7, 0);
     if ((s = write_slices(plan, out, file, a->force, &current, err)) != DSP_OK)
         goto done;
+    dsp_pipe_progress(p, "slice", plan->n_segments, plan->n_segments, 1, 0);
     if (save) {
         char *folder = dsp_path_dir(save);
         s = folder ? dsp_mkdirs(folder, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
