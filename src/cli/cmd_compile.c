@@ -74,8 +74,9 @@ static void print(cli *c, const json_t *r)
                      cli_seconds(d, dsp_json_num(p, "prove_seconds")), cli_bytes(e, dsp_json_num(p, "memory_bytes")));
         else
             cli_text(c, "%-8zu %-11s %s", i, dsp_json_str(o, "result"), dsp_json_str(o, "reason"));
-        if (json_object_get(o, "ezkl"))
-            cli_text(c, "         not by ezkl: %s", dsp_json_str(json_object_get(o, "ezkl"), "reason"));
+        const char *why = dsp_json_str(json_object_get(o, "ezkl"), "reason");
+        if (*why && strcmp(why, dsp_json_str(o, "reason")) != 0)
+            cli_text(c, "         not by ezkl: %s", why);
     }
     json_array_foreach(json_object_get(r, "segments"), i, o)
         json_array_foreach(json_object_get(o, "public_boundaries"), k, t)

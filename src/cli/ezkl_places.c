@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 
-enum { MAX_PLACES = 8, MAX_SCALE = 24, MAX_TIMEOUT = 30 * 86400 };
+enum { MAX_PLACES = 8, MAX_TIMEOUT = 30 * 86400 };
 
 bool cli_executable(const char *path)
 {
@@ -121,12 +121,12 @@ int cli_ezkl_places(cli *c)
     if (!list || !pythons || !dirs)
         return cli_fail(c, EXIT_FAILED, "no memory");
     if ((c->o.given[OPT_TIMEOUT] && !cli_number(c, OPT_TIMEOUT, MAX_TIMEOUT, &seconds, &code)) ||
-        (c->o.given[OPT_EZKL_SCALE] && !cli_number(c, OPT_EZKL_SCALE, MAX_SCALE, &scale, &code)))
+        (c->o.given[OPT_EZKL_SCALE] && !cli_number(c, OPT_EZKL_SCALE, DSP_PIN_MAX_SCALE, &scale, &code)))
         return code;
     if (c->o.given[OPT_TIMEOUT] && seconds == 0)
         return cli_usage(c, "--timeout: at least 1 second expected");
     if (c->o.given[OPT_EZKL_SCALE] && scale == 0)
-        return cli_usage(c, "--ezkl-scale: 1 to %d bits expected", MAX_SCALE);
+        return cli_usage(c, "--ezkl-scale: 1 to %d bits expected", DSP_PIN_MAX_SCALE);
     if ((code = commands(c, list, pythons)) != EXIT_OK)
         return code;
     c->places.driver = beside(c, drivers);

@@ -52,7 +52,7 @@ static const opt_row rows[] = {
     {OPT_REPEATS, 0, "repeats", ARG_TEXT, "N", "runs per measurement (default 7)"},
     {OPT_EZKL_PATH, 0, "ezkl-path", ARG_PATH, "FILE", "ezkl command; no other is looked for (default: DSPERSE_EZKL, PATH, ~/.ezkl/ezkl)"},
     {OPT_PYTHON, 0, "python", ARG_TEXT, "FILE", "Python that has the package ezkl, in place of a command (default: DSPERSE_PYTHON, deps/ezkl, python3)"},
-    {OPT_EZKL_SCALE, 0, "ezkl-scale", ARG_TEXT, "BITS", "fraction bits of the numbers in segments that ezkl proves: 1 to 24 (default: as many as fit)"},
+    {OPT_EZKL_SCALE, 0, "ezkl-scale", ARG_TEXT, "BITS", "fraction bits of the numbers in segments that ezkl proves: 1 to 32 (default: as many as fit)"},
     {OPT_TEST_SRS, 0, "generate-test-srs", ARG_NONE, NULL, "for ezkl where no SRS is installed: make an insecure one here, and accept such (whoever made it can forge proofs)"},
     {OPT_TIMEOUT, 0, "timeout", ARG_TEXT, "SECONDS", "end a stage of ezkl that takes longer (default: none)"},
 };

@@ -64,10 +64,10 @@ def test_places_in_their_order(c):
         k = row('backend ezkl', env, *args)
         check(k['status'] == 'ok' and k['path'] == path and k['version'] == f'22.0.{i}' and k['form'] == 'command', f'{path}: {k}')
         os.remove(path)
-        if e or args:      # what was named is the only place
+        if args or 'DSPERSE_EZKL' in e:      # what was named is the only place
             k = row('backend ezkl', env, *args)
             check(k['status'] == 'not available' and 'not there' in k['error'], f'{path}: {k}')
-            env.update({x: '' for x in e})
+        env.update({x: '' for x in e})
     k = row('backend ezkl', env)
     check(k['status'] == 'ok' and k['form'] == 'Python package' if os.path.exists(own) else k['status'] == 'not available', str(k))
 

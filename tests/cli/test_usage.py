@@ -64,7 +64,7 @@ def test_private_needs_a_later_version(c):
 
 
 def test_ezkl_options(c):
-    for option, values in {'--ezkl-scale': ('0', '25', 'x', ''), '--timeout': ('0', '-1', '1s', '99999999999')}.items():
+    for option, values in {'--ezkl-scale': ('0', '33', 'x', ''), '--timeout': ('0', '-1', '1s', '99999999999')}.items():
         for v in values:
             run('compile', '-s', '.', '--backend', 'ezkl', f'{option}={v}', code=2, has=option)
     run('compile', '-s', '.', '--ezkl-path', 'ezkl', '--python', 'python3', code=2, has='one of them')
