@@ -181,6 +181,10 @@ void cli_on_progress(void *arg, const dsp_progress *p)
         return;
     const uint64_t now = dsp_clock_ns();
     pthread_mutex_lock(&g->lock);
+    if (g->now.step && strcmp(g->step, p->step) == 0 && p->done == g->now.done && p->part == g->now.part && p->total == g->now.total) {
+        pthread_mutex_unlock(&g->lock);
+        return;
+    }
     if (!g->now.step || strcmp(g->step, p->step) != 0 || p->part < g->now.part) {
         snprintf(g->step, sizeof g->step, "%s", p->step);
         g->t0 = g->t_line = now;

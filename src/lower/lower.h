@@ -54,9 +54,11 @@ const char *dsp_lower_tensor_name(const dsp_graph *g, uint32_t value, dsp_arena 
  * largest value, and whether every argmax agrees; the record of the fewest bits within 1 % (the best one otherwise). */
 typedef struct { unsigned bits; double max_rel_err; bool argmax_agrees; bool feasible; uint64_t saturated; } dsp_precision_row;
 enum { DSP_N_PRECISIONS = 4 };
+/* How far the sweep is, in samples run; may be NULL. */
+typedef struct { void (*told)(void *arg, uint64_t done, uint64_t total); void *arg; } dsp_precision_tell;
 DSP_MUST_USE dsp_status dsp_precision_choose(dsp_record **r, dsp_precision_row rows[DSP_N_PRECISIONS], const dsp_graph *g, const dsp_plan *p,
                                              const dsp_calibration *c, const dsp_pin *pins, size_t n_pins, dsp_ort *o, unsigned forced_bits,
-                                             dsp_err *err);
+                                             const dsp_precision_tell *tell, dsp_err *err);
 
 /* ---- geometry and cost (geometry.c, cost.c) ---- */
 /* Table widths and limb lists for the ranges of one segment: needs[i] asks for sum of widths = bits over `cells` padded cells. Picks at most

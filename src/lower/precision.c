@@ -219,7 +219,8 @@ static void compare(dsp_precision_row *row, const dsp_array *got, const dsp_arra
 
 /* One row of the table. The record is kept for the caller. */
 static dsp_status try_precision(dsp_precision_row *row, dsp_record **rec, unsigned bits, const dsp_graph *g, const dsp_plan *p, const dsp_calibration *c,
-                                const dsp_pin *pins, size_t n_pins, dsp_ort *o, dsp_session **sessions, dsp_err *err)
+                                const dsp_pin *pins, size_t n_pins, dsp_ort *o, dsp_session **sessions, const dsp_precision_tell *tell, uint64_t before,
+                                dsp_err *err)
 {
     program    x = {0};
     run        r = {.x = &x, .o = o, .sessions = sessions, .val = DSP_NEW_N(cellset, g->n_values), .err = err};
@@ -240,6 +241,8 @@ static dsp_status try_precision(dsp_precision_row *row, dsp_record **rec, unsign
                 compare(row, &r.val[g->outputs[i]].f, &c->outputs[(size_t)k * g->n_outputs + i]);
         run_clear(&r);
         dsp_arena_rewind(a, mark);
+        if (tell)
+            tell->told(tell->arg, before + k + 1, (uint64_t)c->n_samples * DSP_N_PRECISIONS);
     }
     row->saturated = r.saturated;
 done:
@@ -257,7 +260,8 @@ done:
 }
 
 dsp_status dsp_precision_choose(dsp_record **out, dsp_precision_row rows[DSP_N_PRECISIONS], const dsp_graph *g, const dsp_plan *p,
-                                const dsp_calibration *c, const dsp_pin *pins, size_t n_pins, dsp_ort *o, unsigned forced_bits, dsp_err *err)
+                                const dsp_calibration *c, const dsp_pin *pins, size_t n_pins, dsp_ort *o, unsigned forced_bits, const dsp_precision_tell *tell,
+                                dsp_err *err)
 {
     dsp_record   *rec[DSP_N_PRECISIONS] = {0};
     dsp_session **sessions = DSP_NEW_N(dsp_session *, p->n_segments);
@@ -265,7 +269,7 @@ dsp_status dsp_precision_choose(dsp_record **out, dsp_precision_row rows[DSP_N_P
     int           best = -1;
     *out = NULL;
     for (int i = 0; i < DSP_N_PRECISIONS && st == DSP_OK; i++) {
-        st = try_precision(&rows[i], &rec[i], bits_of[i], g, p, c, pins, n_pins, o, sessions, err);
+        st = try_precision(&rows[i], &rec[i], bits_of[i], g, p, c, pins, n_pins, o, sessions, tell, (uint64_t)c->n_samples * (unsigned)i, err);
         if (st != DSP_OK || !rows[i].feasible)
             continue;
         const bool good = rows[i].max_rel_err <= 0.01 && rows[i].argmax_agrees;

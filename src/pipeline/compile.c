@@ -220,13 +220,14 @@ static void stage(const compile *c, uint32_t done, double part)
     dsp_pipe_progress(c->p, "compile", c->ezkl ? 0 : done, c->slices->n_segments, part * c->share, 0);
 }
 
+static void swept(void *arg, uint64_t done, uint64_t total) { stage(arg, 0, 0.15 + 0.5 * (double)done / (double)total); }
+
 /* Plan and calibration, on first use. */
 static dsp_status calibrate(void *arg, const dsp_plan **plan, const dsp_calibration **cal, dsp_ort **ort, dsp_err *err)
 {
     compile   *c = arg;
     dsp_status s = dsp_pipe_ort(ort, c->p, err);
     if (s == DSP_OK && !c->cal) {
-        stage(c, 0, 0);
         if ((s = dsp_graph_infer(c->g, *ort, err)) != DSP_OK ||
             (s = dsp_plan_make(&c->plan, c->g, c->slices->cuts, c->slices->n_cuts, false, err)) != DSP_OK)
             return s;
@@ -235,6 +236,7 @@ static dsp_status calibrate(void *arg, const dsp_plan **plan, const dsp_calibrat
                             c->plan->n_segments);
         dsp_pipe_say(c->p, DSP_SAY_INFO, "calibrating on %zu sample%s", c->n_samples, c->n_samples == 1 ? "" : "s");
         s = dsp_calibrate(&c->cal, c->g, *ort, c->samples, c->n_samples, c->a->ranges, c->a->n_ranges, err);
+        stage(c, 0, 0.15);
     }
     *plan = c->plan;
     *cal = c->cal;
@@ -252,9 +254,10 @@ static dsp_status make_record(compile *c, dsp_err *err)
     size_t            n_pins = 0;
     dsp_buf           b = {0};
     dsp_status        s;
+    const dsp_precision_tell tell = {swept, c};
     memset(rows, 0, sizeof rows);
     if ((s = calibrate(c, &plan, &cal, &ort, err)) != DSP_OK || (c->ezkl && (s = dsp_ezkl_part_pins(&pins, &n_pins, c->ezkl, plan, err)) != DSP_OK) ||
-        (s = dsp_precision_choose(&made, rows, c->g, plan, cal, pins, n_pins, ort, c->a->precision, err)) != DSP_OK ||
+        (s = dsp_precision_choose(&made, rows, c->g, plan, cal, pins, n_pins, ort, c->a->precision, &tell, err)) != DSP_OK ||
         (s = dsp_record_write(&b, made, err)) != DSP_OK)
         goto done;
     stage(c, 0, 0.65);
@@ -612,7 +615,10 @@ dsp_status dsp_pipe_compile(dsp_pipe *p, const dsp_compile_args *a, json_t **rep
     if ((s = choose_segments(&c, err)) != DSP_OK || (s = load_samples(&c, err)) != DSP_OK)
         goto done;
     c.report = *report = json_object();
+    stage(&c, 0, 0);
     s = compile_all(&c, err);
+    if (s == DSP_OK)
+        dsp_pipe_progress(p, "compile", c.slices->n_segments, c.slices->n_segments, 1, 0);
     if (s == DSP_OK || c.ezkl)
         make_report(&c);
     if (s == DSP_OK)

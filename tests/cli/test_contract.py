@@ -176,6 +176,17 @@ def test_progress_lines(c):
         run('run', '-m', n, '--eval', os.path.join(n, 'eval.json'), '--verbose', has='eval: 1 of')
 
 
+def test_compile_progress(c):
+    """The sweep over precisions, which takes the most time, moves it; what is up to date is done at once."""
+    m = c.model('tiny')
+    run('slice', '-m', m)
+    for again in (False, True):
+        lines = re.findall(r'^compile: (\d+) of 2 segments, (\d+) %', run('compile', '-m', m, '--verbose').stderr, re.M)
+        part = [int(p) for _, p in lines]
+        check(part[0] == 0 and part[-1] == 100 and part == sorted(part) and int(lines[-1][0]) == 2, str(lines))
+        check(again or len([p for p in part if 0 < p < 65]) >= 4, str(lines))
+
+
 def test_full_run_leaves_its_results(c):
     m = c.model('tiny')
     j = result('full-run', '-m', m)

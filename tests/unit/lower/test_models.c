@@ -44,7 +44,7 @@ static void whole(const char *dir, const char *name)
         if (sup[i].reason)
             fail_msg("%s: segment_%u: %s", name, i, sup[i].reason);
     CHAIN_OK(dsp_calibrate(&x.c, x.g, chain_ort(), chain_json(&x, input), 1, NULL, 0, &err));
-    CHAIN_OK(dsp_precision_choose(&x.r, x.rows, x.g, x.p, x.c, NULL, 0, chain_ort(), 0, &err));
+    CHAIN_OK(dsp_precision_choose(&x.r, x.rows, x.g, x.p, x.c, NULL, 0, chain_ort(), 0, NULL, &err));
     for (int i = 0; i < DSP_N_PRECISIONS; i++)
         print_message("%-14s %2u bits: error %.4f %%, argmax %s, %llu saturated%s\n", name, x.rows[i].bits, 100 * x.rows[i].max_rel_err,
                       x.rows[i].argmax_agrees ? "kept" : "lost", (unsigned long long)x.rows[i].saturated,

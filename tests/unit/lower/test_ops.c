@@ -89,7 +89,7 @@ static void mixed(void **state)
         skip();
     chain_load(&x, DSP_SOURCE_DIR "/tests/corpus/ops/mixed.onnx");
     CHAIN_OK(dsp_calibrate(&x.c, x.g, chain_ort(), chain_random(&x, 1, -1, 1, 3), 1, NULL, 0, &err));
-    CHAIN_OK(dsp_precision_choose(&x.r, x.rows, x.g, x.p, x.c, NULL, 0, chain_ort(), 0, &err));
+    CHAIN_OK(dsp_precision_choose(&x.r, x.rows, x.g, x.p, x.c, NULL, 0, chain_ort(), 0, NULL, &err));
     for (int i = 0; i < DSP_N_PRECISIONS; i++)
         assert_true(x.rows[i].feasible && x.rows[i].max_rel_err < 0.05);
     assert_true(x.rows[3].max_rel_err < 0.001);

@@ -51,7 +51,7 @@ static void mixed(const char *name, const bool *prove, int32_t scale)
     CHAIN_OK(dsp_calibrate(&x.c, x.g, chain_ort(), samples(&x, name), 1, NULL, 0, &err));
     const size_t n = pins_of(&pins, &x, prove, scale);
     assert_true(n > 0);
-    CHAIN_OK(dsp_precision_choose(&x.r, x.rows, x.g, x.p, x.c, pins, n, chain_ort(), 0, &err));
+    CHAIN_OK(dsp_precision_choose(&x.r, x.rows, x.g, x.p, x.c, pins, n, chain_ort(), 0, NULL, &err));
     CHAIN_OK(dsp_lower_model(&x.k, x.g, x.p, x.r, prove, &err));
     for (size_t i = 0; i < n; i++) {
         const dsp_qtensor *q = dsp_record_find(x.r, x.g->values[pins[i].value].name);
@@ -147,7 +147,7 @@ static void refused(void **state)
     assert_true(strstr(err.msg, x.g->values[edge].name) && strstr(err.msg, "33"));
     assert_int_equal(dsp_record_make(&r, x.g, x.p, x.c, below, 1, 12, &err), DSP_E_ARG);
     assert_int_equal(dsp_record_make(&r, x.g, x.p, x.c, two, 2, 12, &err), DSP_E_ARG);
-    assert_int_equal(dsp_precision_choose(&r, x.rows, x.g, x.p, x.c, wide, 1, chain_ort(), 0, &err), DSP_E_ARG);
+    assert_int_equal(dsp_precision_choose(&r, x.rows, x.g, x.p, x.c, wide, 1, chain_ort(), 0, NULL, &err), DSP_E_ARG);
     assert_null(r);
     CHAIN_OK(dsp_record_make(&x.r, x.g, x.p, x.c, good, 1, 12, &err));
     for (size_t i = 0; i < x.r->n_tensors; i++) {
