@@ -4,6 +4,7 @@
 
 #include "base/cpu.h"
 #include "pipeline/compile_ezkl.h"
+#include "pipeline/foreign_check.h"
 #include "pipeline/lock.h"
 #include "pipeline/model.h"
 #include "pipeline/paths.h"
@@ -355,7 +356,7 @@ static dsp_status check_memory(compile *c, dsp_err *err)
 }
 
 /* Of a segment that is not asked of the native prover. */
-static const char *why_not(const compile *c, uint32_t i) { return dsp_ezkl_part_has(c->ezkl, i) ? "ezkl proves it" : "left out by --layers"; }
+static const char *why_not(const compile *c, uint32_t i) { return dsp_ezkl_part_has(c->ezkl, i) ? DSP_FOREIGN_REASON : "left out by --layers"; }
 
 static dsp_status write_segment(compile *c, uint32_t i, json_t *o, dsp_err *err)
 {

@@ -397,7 +397,7 @@ static dsp_status start(dsp_ezkl_part *x, uint32_t i, bool first, dsp_err *err)
         (s = dsp_onnx_explicit(&full, &m, raw, n, err)) != DSP_OK)
         goto done;
     const dsp_digest d = dsp_sha256(full, m);
-    /* What stands of an earlier compilation: same file, scale and version; then stage by stage. */
+    /* What stands of an earlier compilation, and how it came about: same file, scale and version; then stage by stage. */
     dsp_digest was;
     const bool same = !x->a.a->force && dsp_json_digest(&was, old, "model_sha256") && dsp_digest_eq(&was, &d) && file_stands(g, F_MODEL, old) &&
                       (int)dsp_json_u64(old, "scale") == x->scale && strcmp(dsp_json_str(old, "ezkl_version"), dsp_ezkl_version(x->ezkl)) == 0;
@@ -406,6 +406,11 @@ static dsp_status start(dsp_ezkl_part *x, uint32_t i, bool first, dsp_err *err)
         s = dsp_file_write_fast(g->path[F_MODEL], full, m, 0644, err);
         goto done;
     }
+    const json_t *was_tried;
+    size_t        at;
+    json_array_foreach(json_object_get(old, "attempts"), at, was_tried)
+        if (json_is_null(json_object_get(was_tried, "error")) && first)
+            json_array_append(g->attempts, json_array_get(json_object_get(old, "attempts"), at));
     if (!file_stands(g, F_SETTINGS, old) || dsp_ezkl_settings_read(&g->c, g->path[F_SETTINGS], x->scale, NULL, NULL) != DSP_OK ||
         dsp_ezkl_forecast_make(&g->f, &g->lookups, &g->c, g->path[F_SETTINGS], NULL) != DSP_OK)
         goto done;
@@ -564,7 +569,7 @@ static dsp_status forecast(dsp_ezkl_part *x, dsp_err *err)
     const double most = (double)x->a.p->max_memory_bytes;
     for (uint32_t i = 0; i < x->n; i++) {
         const part *g = &x->seg[i];
-        if (!g->in)
+        if (!g->in || g->at == AT_KEYS)
             continue;
         dsp_pipe_say(x->a.p, DSP_SAY_INFO, "segment %u: ezkl: %ju rows in 2^%u, about %.1f GB of memory, a proving key of %.1f GB, %.0f s for setup, %.0f s for a proof", i,
                      (uintmax_t)g->f.rows, g->f.logrows, (double)g->f.memory_bytes / 1e9, (double)g->f.pk_bytes / 1e9, g->f.setup_seconds, g->f.prove_seconds);
@@ -644,7 +649,7 @@ dsp_status dsp_ezkl_part_prepare(dsp_ezkl_part *x, dsp_err *err)
     bool fits = false;
     for (int round = 0; s == DSP_OK && !fits; round++)
         s = try_scale(x, round == 0, round >= RETRIES || x->scale - RETRY_STEP < LEAST_SCALE, &fits, err);
-    if (s == DSP_OK)
+    if (s == DSP_OK && count_in(x))
         dsp_pipe_say(x->a.p, DSP_SAY_INFO, "ezkl %s: %u segments at scale %d", dsp_ezkl_version(x->ezkl), count_in(x), x->scale);
     json_decref(old_all);
     return s;
