@@ -548,7 +548,7 @@ def keys():
     head = b'DSPK' + u32(1) + u32(0x8000 + 12) + text16('s') + u8(0)
     none = u32(0)
     put(c, 'bad-nothing.bin', head + none * 5, 'A key without tensors, operations and trees.')
-    geometry = text16('A') + u32(4) + u32(256) + u32(1) + u32(t_for_trees(256, [(4, 1)], 12)) + u32(64) + u32(256) + u32(t_pads(256, 64, 12))
+    geometry = text16('A') + u32(4) + u32(256) + u32(1) + u32(t_for_trees(256, [(4, 1)], 12)) + u32(64) + u32(512) + u32(t_pads(512, 64, 12))
     t = lambda n, role=0, d=(1, 1, 1), lo=0, hi=1: text16(n) + u8(role) + b''.join(map(u32, d)) + i64(lo) + i64(hi) + i64(0)
     put(c, 'bad-ints-width.bin', head + none + u32(1) + text16('w') + u32(1) * 4 + u8(8) + u32(1) + i64(1), 'A weight written wider than it needs.')
     put(c, 'bad-ints-count.bin', head + none + u32(1) + text16('w') + u32(2**24) * 4 + u8(1) + u32(2**32 - 1) + b'1', 'A weight of 2^96 integers with one byte.')

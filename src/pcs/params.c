@@ -172,7 +172,10 @@ bool dsp_t_pads_ok(uint32_t n, uint32_t k, uint32_t t, unsigned bits)
 {
     if (t == 0 || t >= k || n > (uint32_t)1 << MAX_LOG2_N || 2 * (uint64_t)k - 1 > n)
         return false;
-    return products_ok((n + k) / 2, 2 * (int64_t)k - 2, n, t, bits);
+    const uint64_t a = ((uint64_t)n + k) / 2;
+    if (a * a <= (uint64_t)n * (2 * (uint64_t)k - 2)) /* at most 2^44 */
+        return false;
+    return products_ok((uint32_t)a, 2 * (int64_t)k - 2, n, t, bits);
 }
 
 uint32_t dsp_t_pads(uint32_t n, uint32_t k, unsigned bits)

@@ -2,6 +2,7 @@
  * opened columns show. y_ldt, y_dot and columns are linear in data and randomness, so what they show is a rank: with t opened columns
  * one fact, the public slot sum; with one column more, or without the row that blinds y_ldt, more. y_q is counted over its randomness. */
 #include "pcs/pad.h"
+#include "pcs/params.h"
 #include "toy.h"
 
 static dsp_arena *arena;
@@ -279,9 +280,86 @@ static void quadratic(void **state)
     assert_int_equal(members, Q2); /* p^3 polynomials, one linear condition */
 }
 
+#if DSP_TOY_P == 17
+enum { PLACES = 16 };
+
+/* The value at x of the polynomial of degree < m through (at[i] + 1, word[at[i]]). */
+static dsp_fe through(const unsigned *at, unsigned m, const dsp_fe *word, dsp_fe x)
+{
+    dsp_fe sum = {0};
+    for (unsigned i = 0; i < m; i++) {
+        dsp_fe up = word[at[i]], down = {1};
+        for (unsigned j = 0; j < m; j++)
+            if (j != i) {
+                up = dsp_fe_mul(up, dsp_fe_sub(x, (dsp_fe){at[j] + 1}));
+                down = dsp_fe_mul(down, dsp_fe_sub((dsp_fe){at[i] + 1}, (dsp_fe){at[j] + 1}));
+            }
+        sum = dsp_fe_add(sum, dsp_fe_mul(up, dsp_fe_inv(down)));
+    }
+    return sum;
+}
+
+/* How many polynomials of degree < m agree with word in more than a of the 16 places. Each is counted where its first m places of agreement are tried. */
+static unsigned answers(const dsp_fe *word, unsigned m, unsigned a)
+{
+    unsigned count = 0;
+    for (unsigned set = 0; set < 1u << PLACES; set++) {
+        unsigned at[PLACES], n = 0, agree = 0;
+        bool     first = true;
+        for (unsigned q = 0; q < PLACES; q++)
+            if (set >> q & 1)
+                at[n++] = q;
+        for (unsigned q = 0; n == m && q < PLACES && first; q++) {
+            const bool same = dsp_fe_eq(through(at, m, word, (dsp_fe){q + 1}), word[q]);
+            first = !same || set >> q & 1 || q > at[m - 1];
+            agree += same;
+        }
+        count += n == m && first && agree > a;
+    }
+    return count;
+}
+
+/* DOT and QUAD are tested by no combination of low degree: a prover may commit any words there, and answers with every polynomial that
+ * agrees with them in enough places. At a rate that the rule of S3 allows these are few; at k = n/2 there is one for every place left
+ * out, each agreeing in more places than either binomial counts. */
+static void any_word(void **state)
+{
+    uint64_t seed = 21;
+    unsigned most = 0;
+    (void)state;
+    assert_int_not_equal(dsp_t_pads(16, 4, 1), 0);
+    assert_int_equal(dsp_t_pads(16, 8, 1), 0);
+    for (unsigned round = 0; round < 12; round++) { /* pieces of two polynomials of degree 6 with 6 places in common, then noise */
+        const unsigned a = (16 + 4) / 2, m = 2 * 4 - 1;
+        dsp_fe         word[PLACES];
+        for (unsigned q = 0; q < PLACES; q++) {
+            dsp_fe f = {1};
+            for (unsigned i = 0; i < 6; i++)
+                f = dsp_fe_mul(f, dsp_fe_sub((dsp_fe){q + 1}, (dsp_fe){i + 1}));
+            word[q] = q >= 11 ? f : (dsp_fe){0};
+            if (round && test_next(&seed) % 12 < round)
+                word[q] = toy_draw_fe(&seed);
+        }
+        const unsigned n = answers(word, m, a);
+        assert_true(n <= 16 * (11 - 6) / (11 * 11 - 16 * 6)); /* Johnson's bound at a + 1 places */
+        most = n > most ? n : most;
+    }
+    assert_int_equal(most, 2);
+    dsp_fe word[PLACES];
+    for (unsigned q = 0; q < PLACES; q++)
+        word[q] = (dsp_fe){q == 3};
+    assert_int_equal(answers(word, 2 * 8 - 1, 2 * 8 - 2), PLACES);
+}
+#endif
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(quadratic)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quadratic),
+#if DSP_TOY_P == 17
+        cmocka_unit_test(any_word),
+#endif
+    };
     arena = dsp_arena_create(0);
     ntt = dsp_ntt_create(2);
     const int r = cmocka_run_group_tests(tests, NULL, NULL);

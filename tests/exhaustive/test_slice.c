@@ -86,7 +86,7 @@ static dsp_key *toy_key(uint8_t mode, bool edge)
     const dsp_code_use use[2] = {{C, 1}, {C, 1}};
     for (uint32_t i = 0; i < k->n_trees; i++)
         k->trees[i].t = dsp_t_for_trees(n, use, 1, 1);
-    k->pad_k = BIG ? 16 : 4;
+    k->pad_k = BIG ? 8 : 4;
     k->pad_n = BIG ? 64 : 16;
     k->pad_t = dsp_t_pads(k->pad_n, k->pad_k, 1);
     return k;

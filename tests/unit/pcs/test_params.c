@@ -17,7 +17,7 @@ static bool ok(uint32_t n, uint64_t k, uint32_t t, unsigned bits)
 }
 static bool pads_ok(uint32_t n, uint32_t k, uint32_t t, unsigned bits)
 {
-    return t > 0 && t < k && 2 * k - 1 <= n && (binom[(n + k) / 2][t] + binom[2 * k - 2][t]) << bits <= binom[n][t];
+    return t > 0 && t < k && 2 * k - 1 <= n && (n + k) / 2 * ((n + k) / 2) > n * (2 * k - 2) && (binom[(n + k) / 2][t] + binom[2 * k - 2][t]) << bits <= binom[n][t];
 }
 
 static void definition(void **state)
@@ -72,6 +72,11 @@ static void examples(void **state)
     assert_int_equal(dsp_t_for_trees(8192, use, 2, 100), 156);
     assert_int_equal(dsp_t_pads(2048, 256, 100), 116);
     assert_int_equal(dsp_t_pads(8192, 512, 100), 109);
+    assert_int_equal(dsp_t_pads(1024, 256, 100), 0); /* too dense for what S13 says, whatever the number of queries */
+    for (unsigned lk = 3; lk <= 19; lk++) {
+        assert_int_equal(dsp_t_pads(4u << lk, 1u << lk, 1), 0);
+        assert_int_not_equal(dsp_t_pads(8u << lk, 1u << lk, 1), 0);
+    }
     /* hostile shapes end soon */
     const dsp_code_use near = {(1u << 22) - 10000, 1};
     const uint32_t     t = dsp_t_for_trees(1u << 22, &near, 1, 100);
