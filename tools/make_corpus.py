@@ -743,6 +743,41 @@ def foreigns():
     put(c, 'bad-many-cells.gen', gen((1, raw + b'DSPF' + u32(1) + b'foreign ' + u32(1) + u32(1) + u64(40) + u64(40 + 12 * 2**20)), (12 * 2**20, b'\1'), digest=True), 'Twelve million bytes that are no head.')
 
 
+def checkpoints():
+    c = 'checkpoint'
+    head = bytes(4 * 32 + 1) + u64(3) + u64(10**9)    # what bit 1 of the flags puts in, then saturated cells and nanoseconds
+    box = lambda body, h=head: container('outputs', [(1, h), (2, body)])
+    ints = lambda name='h', n=4, v=None: text16(name) + u64(n) + (cells(range(n)) if v is None else v)
+    array = lambda name='y', dtype=1, dims=(2, 3), size=24, data=bytes(24): text16(name) + u32(dtype) + u32(len(dims)) + b''.join(map(i64, dims)) + u64(size) + data
+    one = u32(1)
+    put(c, 'good-integers.bin', b'\6' + box(one + ints()), 'The integers that a compiled segment made.')
+    put(c, 'good-array.bin', b'\7' + box(one + array()), 'The tensor that a segment in ONNX Runtime made.')
+    put(c, 'good-array-empty.bin', b'\7' + box(one + array(dims=(0, 3), size=0, data=b'')), 'A tensor without elements.')
+    put(c, 'good-array-scalar.bin', b'\7' + box(one + array(dims=(), size=4, data=bytes(4))), 'A tensor of rank 0.')
+    put(c, 'bad-run.bin', b'\4' + box(one + ints()), 'The outputs of another run.')
+    put(c, 'bad-digest.bin', b'\2' + box(one + ints()), 'A digest that is not that of the bytes.')
+    put(c, 'bad-head-short.bin', b'\6' + box(one + ints() + bytes(40), head[:-1]), 'A time of seven bytes.')
+    put(c, 'bad-head-long.bin', b'\6' + box(one + ints(), head + b'x'), 'A byte after the time.')
+    put(c, 'bad-kind.bin', b'\6' + container('boundary', [(1, head), (2, one + ints())]), 'A container of another kind.')
+    put(c, 'bad-chunk.bin', b'\6' + container('outputs', [(1, head), (3, one + ints())]), 'No outputs.')
+    put(c, 'bad-none.bin', b'\6' + box(u32(0)), 'No outputs, where one is made.')
+    put(c, 'bad-count.bin', b'\6' + box(u32(2**32 - 1) + ints()), 'Outputs that claim to be 2^32 - 1.')
+    put(c, 'bad-name.bin', b'\6' + box(one + ints('x')), 'Another tensor.')
+    put(c, 'bad-cells-count.bin', b'\6' + box(one + ints(n=5)), 'One cell more than the tensor has.')
+    put(c, 'bad-cells-huge.bin', b'\6' + box(one + ints(v=u8(8) + u64(2**61) + bytes(8))), 'Cells that claim 2^64 bytes.')
+    put(c, 'bad-integers-trailing.bin', b'\6' + box(one + ints() + b'x'), 'A byte after the integers.')
+    put(c, 'bad-array-dtype.bin', b'\7' + box(one + array(dtype=99)), 'A tensor of no known type.')
+    put(c, 'bad-array-string.bin', b'\7' + box(one + array(dtype=8)), 'A tensor of strings.')
+    put(c, 'bad-array-rank.bin', b'\7' + box(one + text16('y') + u32(1) + u32(2**32 - 1) + bytes(64)), 'A rank of 2^32 - 1.')
+    put(c, 'bad-array-negative.bin', b'\7' + box(one + array(dims=(-2, -3))), 'Negative dimensions whose product is right.')
+    put(c, 'bad-array-wrap.bin', b'\7' + box(one + array(dims=(2**32, 2**32), size=0, data=b'')), 'Dimensions whose product wraps to 0.')
+    put(c, 'bad-array-zero-huge.bin', b'\7' + box(one + array(dims=(2**62, 0), size=0, data=b'')), 'A dimension beyond the file before one of 0.')
+    put(c, 'bad-array-size.bin', b'\7' + box(one + array(size=25, data=bytes(25))), 'Bytes that are not those of the dimensions.')
+    put(c, 'bad-array-size-huge.bin', b'\7' + box(one + array(size=2**64 - 1)), 'A tensor of 2^64 - 1 bytes.')
+    put(c, 'bad-array-trailing.bin', b'\7' + box(one + array() + b'x'), 'A byte after the tensor.')
+    put(c, 'bad-many-bytes.gen', gen((1, b'\6' + box(one + ints())), (20000000, b'x')), 'Twenty million bytes after a good file.')
+
+
 def ledgers():
     c = 'ledger'
     head = b'DSPLEDG1' + b's' * 32
@@ -775,7 +810,7 @@ def layers():
 
 # ---------------------------------------------------------------------------------------------- writing
 def write():
-    for make in (onnx, lower, slices, run_json, record, tensors, ezkl, containers, keys, statements, runs, proofs, boundaries, foreigns, ledgers, layers):
+    for make in (onnx, lower, slices, run_json, record, tensors, ezkl, containers, keys, statements, runs, proofs, boundaries, checkpoints, foreigns, ledgers, layers):
         make()
     for reader, there in sorted(files.items()):
         d = os.path.join(CORPUS, reader)
