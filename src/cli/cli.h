@@ -121,6 +121,9 @@ const char *cli_seconds(char out[32], double seconds);
 void cli_put(FILE *f, const char *text);                        /* control characters become '?' */
 /* The loud line on stdout for proofs under a local SRS, where there are such. */
 void cli_insecure(cli *c, bool insecure);
+/* Whether rows of a report name another backend than the native one; then name is a column: "  ezkl    ", else nothing. */
+bool cli_several(const json_t *rows);
+const char *cli_backend_column(char out[16], bool several, const char *name);
 /* A tick or a cross. */
 void cli_verdict(cli *c, bool good, const char *fmt, ...) DSP_PRINTF(3, 4);
 

@@ -17,6 +17,7 @@ int cmd_bundle(cli *c)
             cli_text(c, "public: %s", json_string_value(o));
         json_array_foreach(json_object_get(report, "unproved"), i, o)
             cli_text(c, "unproved: segment %ju: %s", (uintmax_t)dsp_json_u64(o, "segment"), dsp_json_str(o, "reason"));
+        cli_insecure(c, json_is_true(json_object_get(report, "insecure_srs")));
         cli_text(c, "model id %s", dsp_json_str(report, "model_id"));
         cli_verdict(c, true, "%s: %ju segments, %s", a.out, (uintmax_t)dsp_json_u64(report, "segments"), cli_bytes(b, dsp_json_num(report, "bytes")));
     }

@@ -15,13 +15,15 @@ static void print_table(cli *c, const json_t *all)
 {
     const json_t *rows = json_object_get(json_object_get(all, "verify"), "segments"), *o;
     size_t        i;
-    char          a[32], b[32], d[32], m[32];
-    cli_text(c, "\n%-8s %12s %12s %12s %12s", "segment", "prove", "verify", "proof", "peak memory");
+    char          a[32], b[32], d[32], m[32], by[16];
+    const bool    several = cli_several(rows);
+    cli_text(c, "\n%-8s%s %12s %12s %12s %12s", "segment", cli_backend_column(by, several, "by"), "prove", "verify", "proof", "peak memory");
     json_array_foreach(rows, i, o)
-        cli_text(c, "%-8ju %12s %12s %12s %12s", (uintmax_t)dsp_json_u64(o, "segment"), cli_seconds(a, dsp_json_num(o, "prove_seconds")),
+        cli_text(c, "%-8ju%s %12s %12s %12s %12s", (uintmax_t)dsp_json_u64(o, "segment"), cli_backend_column(by, several, dsp_json_str(o, "backend")),
+                 cli_seconds(a, dsp_json_num(o, "prove_seconds")),
                  cli_seconds(b, dsp_json_num(o, "verify_seconds")), cli_bytes(d, dsp_json_num(o, "proof_bytes")),
                  json_object_get(o, "prove_peak_memory_bytes") ? cli_bytes(m, dsp_json_num(o, "prove_peak_memory_bytes")) : "-");
-    cli_text(c, "%-8s %12s %12s %12s %12s", "all", cli_seconds(a, dsp_json_num(json_object_get(all, "prove"), "seconds")),
+    cli_text(c, "%-8s%s %12s %12s %12s %12s", "all", cli_backend_column(by, several, ""), cli_seconds(a, dsp_json_num(json_object_get(all, "prove"), "seconds")),
              cli_seconds(b, dsp_json_num(json_object_get(all, "verify"), "verify_seconds")),
              cli_bytes(d, dsp_json_num(json_object_get(all, "verify"), "proof_bytes")), cli_bytes(m, (double)dsp_peak_rss_bytes()));
 }

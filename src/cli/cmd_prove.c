@@ -11,10 +11,13 @@ dsp_status step_prove(cli *c, const dsp_prove_run_args *a, json_t **report, dsp_
     size_t  i;
     json_t *o;
     char    t[32], b[32], v[32], m[32], peak[48];
+    bool    insecure;
     if (!*report)
         return s;
+    insecure = json_is_true(json_object_get(*report, "insecure_srs"));
     json_array_foreach(json_object_get(*report, "segments"), i, o) {
-        const bool failed = strcmp(dsp_json_str(o, "result"), "failed") == 0;
+        const char *by = strcmp(dsp_json_str(o, "backend"), "ezkl") == 0 ? " by ezkl" : "";
+        const bool  failed = strcmp(dsp_json_str(o, "result"), "failed") == 0;
         if (failed)
             cli_text(c, "segment_%ju: failed: %s", (uintmax_t)dsp_json_u64(o, "segment"), dsp_json_str(o, "error"));
         else if (!json_object_get(o, "prove_seconds"))
@@ -22,11 +25,12 @@ dsp_status step_prove(cli *c, const dsp_prove_run_args *a, json_t **report, dsp_
         else {
             snprintf(peak, sizeof peak, "%s%s", json_object_get(o, "peak_memory_bytes") ? ", peak memory " : "",
                      json_object_get(o, "peak_memory_bytes") ? cli_bytes(m, dsp_json_num(o, "peak_memory_bytes")) : "");
-            cli_text(c, "segment_%ju: %s, prove %s, verify %s, proof %s%s", (uintmax_t)dsp_json_u64(o, "segment"), dsp_json_str(o, "result"),
+            cli_text(c, "segment_%ju: %s%s, prove %s, verify %s, proof %s%s", (uintmax_t)dsp_json_u64(o, "segment"), dsp_json_str(o, "result"), by,
                      cli_seconds(t, dsp_json_num(o, "prove_seconds")), cli_seconds(v, dsp_json_num(o, "self_verify_seconds")),
                      cli_bytes(b, dsp_json_num(o, "proof_bytes")), peak);
         }
     }
+    cli_insecure(c, insecure);
     cli_verdict(c, s == DSP_OK, "proved %ju of %ju witnesses in %s, peak memory %s", (uintmax_t)dsp_json_u64(*report, "proved"),
                 (uintmax_t)dsp_json_u64(*report, "of"), cli_seconds(t, dsp_json_num(*report, "seconds")), cli_bytes(m, dsp_json_num(*report, "peak_memory_bytes")));
     return s;

@@ -49,6 +49,8 @@ static void print(cli *c, const json_t *r)
         const json_t *w = json_object_get(o, "witness_execution");
         cli_text(c, "%s: %s, %s%s%s", dsp_json_str(o, "segment_id"), dsp_json_str(w, "method"), cli_seconds(t, dsp_json_num(w, "execution_time")),
                  *dsp_json_str(w, "reason") ? ", " : "", dsp_json_str(w, "reason"));
+        if (*dsp_json_str(w, "error"))
+            cli_text(c, "    %s", dsp_json_str(w, "error"));
     }
     json_array_foreach(json_object_get(r, "outputs"), i, o)
         print_output(c, o);
@@ -76,6 +78,7 @@ dsp_status step_run(cli *c, const dsp_run_args *a, json_t **report, dsp_err *err
         return s;
     }
     print(c, *report);
+    cli_insecure(c, json_is_true(json_object_get(*report, "insecure_srs")));
     cli_verdict(c, true, "run %s", dsp_json_str(*report, "run_dir"));
     return s;
 }

@@ -25,10 +25,11 @@ static void print_table(cli *c, const json_t *r)
 {
     size_t  i;
     json_t *o;
-    char    a[32], b[32], d[32], m[32];
-    cli_text(c, "%-8s %12s %12s %12s %12s", "segment", "prove", "verify", "proof", "peak memory");
+    char    a[32], b[32], d[32], m[32], by[16];
+    const bool several = cli_several(json_object_get(r, "segments"));
+    cli_text(c, "%-8s%s %12s %12s %12s %12s", "segment", cli_backend_column(by, several, "by"), "prove", "verify", "proof", "peak memory");
     json_array_foreach(json_object_get(r, "segments"), i, o)
-        cli_text(c, "%-8ju %12s %12s %12s %12s  %s", (uintmax_t)dsp_json_u64(o, "segment"),
+        cli_text(c, "%-8ju%s %12s %12s %12s %12s  %s", (uintmax_t)dsp_json_u64(o, "segment"), cli_backend_column(by, several, dsp_json_str(o, "backend")),
                  json_object_get(o, "prove_seconds") ? cli_seconds(a, dsp_json_num(o, "prove_seconds")) : "-", cli_seconds(b, dsp_json_num(o, "verify_seconds")),
                  cli_bytes(d, dsp_json_num(o, "proof_bytes")),
                  json_object_get(o, "prove_peak_memory_bytes") ? cli_bytes(m, dsp_json_num(o, "prove_peak_memory_bytes")) : "-", json_is_true(json_object_get(o, "verified")) ? "verified" : "");
@@ -67,6 +68,7 @@ dsp_status step_verify(cli *c, const dsp_verify_args *a, json_t **report, dsp_er
     const dsp_status s = dsp_pipe_verify(&c->pipe, a, report, err);
     cli_progress_end(c);
     const json_t    *r = *report;
+    cli_insecure(c, json_is_true(json_object_get(r, "insecure_srs")));
     if (r && json_object_get(r, "verdict")) {
         if (s == DSP_OK)
             print(c, r);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "pipeline/json.h"
 
 static const char *const red = "\033[31m", *const green = "\033[32m", *const yellow = "\033[33m", *const cyan = "\033[36m", *const plain = "\033[0m";
 
@@ -137,6 +138,24 @@ void cli_insecure(cli *c, bool insecure)
 {
     if (insecure && !c->json && !c->quiet)
         printf("%sINSECURE SRS: whoever made it can forge these proofs%s\n", c->colour_out ? red : "", c->colour_out ? plain : "");
+}
+
+bool cli_several(const json_t *rows)
+{
+    const json_t *o;
+    size_t        i;
+    json_array_foreach(rows, i, o)
+        if (*dsp_json_str(o, "backend") && strcmp(dsp_json_str(o, "backend"), "native") != 0)
+            return true;
+    return false;
+}
+
+const char *cli_backend_column(char out[16], bool several, const char *name)
+{
+    out[0] = 0;
+    if (several)
+        snprintf(out, 16, " %-8.8s", *name ? name : "-");
+    return out;
 }
 
 void cli_verdict(cli *c, bool good, const char *fmt, ...)
