@@ -50,9 +50,10 @@ static void print(cli *c, const json_t *r)
         print_tensor(c, "output", o);
     json_array_foreach(json_object_get(r, "public_boundaries"), i, o)
         cli_text(c, "public boundary %s", json_string_value(o));
-    cli_text(c, "record %s, %ju bits, coarsest step %g (%s), narrowest range %g (%s)", dsp_json_str(r, "record_sha256"),
-             (uintmax_t)dsp_json_u64(r, "precision_bits"), dsp_json_num(r, "coarsest_step"), dsp_json_str(r, "coarsest_tensor"),
-             dsp_json_num(r, "narrowest_range"), dsp_json_str(r, "narrowest_tensor"));
+    if (*dsp_json_str(r, "record_sha256"))
+        cli_text(c, "record %s, %ju bits, coarsest step %g (%s), narrowest range %g (%s)", dsp_json_str(r, "record_sha256"),
+                 (uintmax_t)dsp_json_u64(r, "precision_bits"), dsp_json_num(r, "coarsest_step"), dsp_json_str(r, "coarsest_tensor"),
+                 dsp_json_num(r, "narrowest_range"), dsp_json_str(r, "narrowest_tensor"));
     cli_text(c, "model id %s", dsp_json_str(r, "model_id"));
     cli_text(c, "coverage: %ju of %ju segments (%.1f %%), %.1f %% of multiply-accumulates%s", (uintmax_t)dsp_json_u64(k, "segments"),
              (uintmax_t)dsp_json_u64(k, "of_segments"), dsp_json_num(k, "segments_percent"), dsp_json_num(k, "macs_percent"),
