@@ -1,4 +1,4 @@
-/* The stages of ezkl (specification section 5) as child processes: the command, or the Python package through ezkl_driver.py.
+/* The stages of ezkl as child processes: the command, or the Python package through ezkl_driver.py.
  *
  * Every stage writes its results under a temporary name and renames them when it has succeeded, so that a result that is there is whole, and its
  * output to <log_dir>/ezkl-<stage>.log. One fixed scale for inputs and parameters, no calibration: output scale equals input scale, and the

@@ -3,7 +3,7 @@
  * Coefficients exist on valid cells only: padding is never read (S1). Three uses: the value at a point of the tensor's cube
  * (verifier), the value on known cells (public tensors), the table added into the opening's W (prover).
  *
- * Source: specification S6. A separable functional is v0 (x) v1 (x) v2; eq and its products over truncated axes are
+ * Source: docs/protocol.md, S6. A separable functional is v0 (x) v1 (x) v2; eq and its products over truncated axes are
  * those of Thaler, "Proofs, Arguments, and Zero-Knowledge", section 3.5. A convolution at an output point z is
  * linear in its input X with the public kernel A(c,a,b) = sum over the outputs o of c's group of e_o W[o,c,a,b]: one
  * pass over the weights, and no proof of the product is needed (mode 1).

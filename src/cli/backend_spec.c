@@ -1,4 +1,4 @@
-/* --backend SPEC (specification 1.7): NAME | group *(";" group), group = LAYERS ":" NAME; LAYERS as in 4.4. Segments that no group names
+/* --backend SPEC: NAME | group *(";" group), group = LAYERS ":" NAME; LAYERS as --layers has them. Segments that no group names
  * run as plain ONNX. */
 #include <string.h>
 

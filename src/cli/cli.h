@@ -9,7 +9,7 @@
 
 #include "pipeline/pipeline.h"
 
-/* Exit codes (specification 1.1). */
+/* Exit codes. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_MISSING = 3, EXIT_REJECTED = 4, EXIT_NO_BACKEND = 5, EXIT_INTERRUPTED = 130 };
 
 typedef enum {

@@ -1,4 +1,4 @@
-/* Questions, on a terminal only (specification 1.1 to 1.6): asked on stderr, answered on stdin. An empty line or the end of input takes
+/* Questions, on a terminal only: asked on stderr, answered on stdin. An empty line or the end of input takes
  * the default; a required answer without one is asked for again, and the end of input is then bad usage. Ctrl-C ends the program
  * with 130, as everywhere. */
 #include <stdlib.h>

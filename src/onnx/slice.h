@@ -1,4 +1,4 @@
-/* Slicing (specification section 3): cuts before every parametric node, segments as a DAG over named tensors, their ONNX
+/* Slicing: cuts before every parametric node, segments as a DAG over named tensors, their ONNX
  * files and metadata.
  */
 #ifndef DSP_ONNX_SLICE_H
@@ -9,7 +9,7 @@
 typedef struct {
     uint32_t  index, first, last;      /* nodes [first, last) */
     uint32_t  n_in, n_out;
-    uint32_t *in, *out;                /* values read from outside / read outside or graph outputs; ordered as in spec 3.3 (R) */
+    uint32_t *in, *out;                /* values read from outside / read outside or graph outputs; by first use / by production */
     uint64_t  params, macs;
     uint64_t  memory_bytes;            /* of its weights and of every tensor it reads or makes, in the model's own types; shapes that
                                           depend on data count nothing */
@@ -32,7 +32,7 @@ typedef struct {
     dsp_arena        *arena;
 } dsp_plan;
 
-/* cuts: node indices where segments start, strictly increasing, without 0 (NULL, 0: the default cut set of spec 3.1 R, less the cuts that
+/* cuts: node indices where segments start, strictly increasing, without 0 (NULL, 0: before every node with weights of its own, less the cuts that
  * a value without a tensor type or of unknown rank crosses). A value that crosses a cut may have dimensions that depend on data; its
  * dims are -1, and the segments that read or make it cannot be proved. A cut given here may cross a value of unknown rank too; the segment files
  * then have no shape for it, which ONNX Runtime takes and ONNX's checker does not. Fails: DSP_E_ARG (order or range of a cut, a segment of constants
@@ -51,7 +51,7 @@ DSP_MUST_USE dsp_status dsp_plan_write(dsp_plan *p, const char *dir, const char 
 /* The bytes of one segment's ONNX model (deterministic), to be loaded with g->dir as folder for external data. *data is the caller's. */
 DSP_MUST_USE dsp_status dsp_segment_bytes(uint8_t **data, size_t *len, const dsp_plan *p, uint32_t segment, dsp_err *err);
 
-/* Writes analysis/model_metadata.json (spec 2.2). */
+/* Writes analysis/model_metadata.json. */
 DSP_MUST_USE dsp_status dsp_analysis_write(const dsp_graph *g, const dsp_plan *p, const char *path, dsp_err *err);
 
 /* What slices/metadata.json says, enough to load the model again and rebuild the same plan. */

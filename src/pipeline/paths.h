@@ -1,4 +1,4 @@
-/* Where things lie: model, slices and run folders found from what a user gives (specification 1.2 to 1.6, 4.5). */
+/* Where things lie: model, slices and run folders found from what a user gives. */
 #ifndef DSP_PIPELINE_PATHS_H
 #define DSP_PIPELINE_PATHS_H
 

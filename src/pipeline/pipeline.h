@@ -51,7 +51,7 @@ DSP_MUST_USE dsp_status dsp_pipe_srs(char **path, bool *insecure, dsp_pipe *p, u
 void dsp_pipe_progress(const dsp_pipe *p, const char *step, uint64_t done, uint64_t total, double part, double expected_seconds);
 void dsp_pipe_say(const dsp_pipe *p, dsp_say level, const char *fmt, ...) DSP_PRINTF(3, 4);
 
-/* ---- layers (specification 4.4) ---- */
+/* ---- layers ---- */
 /* item *("," item), item = N | A "-" B. flags: n entries, set where named. DSP_E_ARG names what is wrong. */
 DSP_MUST_USE dsp_status dsp_layers_parse(bool *flags, uint32_t n, const char *text, dsp_err *err);
 

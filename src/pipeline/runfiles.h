@@ -43,7 +43,7 @@ json_t *dsp_array_json(const char *name, const dsp_array *a, bool data);
 void dsp_classify(json_t *o, const dsp_array *outputs, uint32_t n);
 size_t dsp_argmax(const dsp_array *a);
 
-/* The execution chain (specification 2.4); from: the folder of the file that will hold it. */
+/* The execution chain (chain.json); from: the folder of the file that will hold it. */
 json_t *dsp_chain_json(const dsp_model *m, const char *from);
 
 /* Writes a copy of run_result.json elsewhere. Its paths stay relative to the run's folder, which run_directory names from there. */

@@ -1,4 +1,4 @@
-/* The one reader of tensor files (specification 2.7): input data, expected outputs, labelled sets.
+/* The one reader of tensor files: input data, expected outputs, labelled sets.
  *
  * Accepted: .npy, TensorProto, and JSON: a bare array, or an object with input_data | input | data | inputs (output_data | outputs for outputs). The value is a flat list, one
  * flat list per tensor, nested arrays of the declared shape with or without leading axes of 1, a list of
