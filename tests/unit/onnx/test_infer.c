@@ -1,20 +1,6 @@
 /* Shapes, folding and runs through ONNX Runtime, on models made here. */
-#include "make.h"
+#include "with_ort.h"
 
-static dsp_ort *ort;
-
-static int setup(void **state)
-{
-    (void)state;
-    ort = find_ort();
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    dsp_ort_close(ort);
-    return 0;
-}
 static void need_ort(void)
 {
     if (!ort)

@@ -1,10 +1,10 @@
 /* The models of the test data: every one loads, has its shapes, and computes the same bytes in slices as whole. */
 #include "checker.h"
+#include "with_ort.h"
 
 #include <dirent.h>
 #include <jansson.h>
 
-static dsp_ort    *ort;
 static const char *data_dir;
 
 /* The inputs of a model from its input.json: one flat list an input. */
@@ -153,19 +153,6 @@ static void sliced_is_whole(void **state)
     check_run(&list);
     rm_dir(tmp);
     dsp_free(models);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    ort = find_ort();
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    dsp_ort_close(ort);
-    return 0;
 }
 
 int main(void)

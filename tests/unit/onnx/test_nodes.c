@@ -2,10 +2,9 @@
  * and cut before every node.
  */
 #include "checker.h"
+#include "with_ort.h"
 
 #include <dirent.h>
-
-static dsp_ort *ort;
 
 typedef struct { unsigned models, refused, accepted, open, plans, segments, compared, random, unranked, failed; } counts;
 
@@ -212,19 +211,6 @@ static void all_nodes(void **state)
     rm_dir(scratch);
     assert_int_equal(c.failed, 0);
     assert_true(c.accepted > 0);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    ort = find_ort();
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    dsp_ort_close(ort);
-    return 0;
 }
 
 int main(void)

@@ -1,22 +1,8 @@
 /* Plans, segment files and the slices folder, on models made here. */
 #include "checker.h"
+#include "with_ort.h"
 
 #include <jansson.h>
-
-static dsp_ort *ort;
-
-static int setup(void **state)
-{
-    (void)state;
-    ort = find_ort();
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    dsp_ort_close(ort);
-    return 0;
-}
 
 static const float w[4] = {1, 2, 3, 4};
 
