@@ -57,7 +57,7 @@ static void print(cli *c, const json_t *r)
     size_t        i, k;
     const json_t *o;
     json_t       *t;
-    bool          head = false;
+    bool          head = false, open = false;
     char          a[32], b[32], d[32], e[32];
     print_precision(c, r);
     const bool ezkl = print_ezkl(c, r);
@@ -79,15 +79,16 @@ static void print(cli *c, const json_t *r)
             cli_text(c, "         not by ezkl: %s", why);
     }
     json_array_foreach(json_object_get(r, "segments"), i, o)
-        json_array_foreach(json_object_get(o, "public_boundaries"), k, t)
-            cli_say(c, DSP_SAY_WARNING, ezkl ? "a boundary next to an unproved segment or one of ezkl is public" : "a boundary next to an unproved segment is public");
-    json_array_foreach(json_object_get(r, "segments"), i, o)
-        json_array_foreach(json_object_get(o, "public_boundaries"), k, t)
+        json_array_foreach(json_object_get(o, "public_boundaries"), k, t) {
             cli_text(c, "public boundary of segment %zu: %s", i, json_string_value(t));
+            open = true;
+        }
+    if (open)
+        cli_say(c, DSP_SAY_WARNING, ezkl ? "a boundary next to an unproved segment or one of ezkl is public" : "a boundary next to an unproved segment is public");
     if (ezkl)
         cli_text(c, "inputs and outputs of every segment that ezkl proves are public");
     if (head)
-        cli_text(c, "key, proof, prove and memory of the last four columns are predictions but for the key");
+        cli_text(c, "proof, prove and memory are predictions");
     if (*dsp_json_str(r, "model_id"))
         cli_text(c, "model id %s", dsp_json_str(r, "model_id"));
     cli_text(c, "compiled %ju, up to date %ju, skipped %ju", (uintmax_t)dsp_json_u64(r, "compiled"), (uintmax_t)dsp_json_u64(r, "up_to_date"),
