@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     uint32_t   index;
     uint64_t   macs;
-    dsp_digest vk, settings;             /* SHA-256 of the files; settings as dsp_ezkl_settings_canonical writes them */
+    dsp_digest vk, settings;             /* SHA-256 of the files; settings as dsp_ezkl_settings_parse writes them again */
     uint32_t   logrows;
     bool       insecure;                 /* the keys were made with a reference string made locally, */
     dsp_digest srs;                      /* whose SHA-256 this is; zero otherwise */

@@ -1,4 +1,4 @@
-/* What makes an ezkl run, or a mixed one, a chain: the rules F1 to F10 (docs/protocol.md, "Foreign proofs"). Bytes in, verdict out: no files, and
+/* What makes an ezkl run, or a mixed one, a chain: the rules F1 to F10 (docs/protocol.md, S19). Bytes in, verdict out: no files, and
  * ezkl itself behind a function. The native part has rules of its own (verifier/verify.h); F7 is where the two meet.
  *
  * Everything that is looked at may have been written by someone who wants a false statement accepted.
