@@ -16,7 +16,7 @@
 #include "pcs/merkle.h"
 
 static const char MAGIC[8] = {'D', 'S', 'P', 'S', 'L', 'I', 'C', 'E'};
-enum { HEADER_BYTES = 40, COSET = 7 };
+enum { HEADER_BYTES = 40, COSET = 7, WHOLE_LOG2 = 16 };
 static const size_t ARENA_BYTES = (size_t)3 << 30;
 
 typedef struct {
@@ -250,6 +250,40 @@ static dsp_status openings(state *v, dsp_err *err)
 
 /* ------------------------------------------------------------------ sent vectors against columns */
 
+/* The logarithm of how many values of a codeword of length 2^m of a polynomial of k <= 2^m coefficients are computed at once: all of a short one. */
+static unsigned piece(size_t k, unsigned m)
+{
+    const unsigned l = dsp_lg(k) > WHOLE_LOG2 ? dsp_lg(k) : WHOLE_LOG2;
+    return l < m ? l : m;
+}
+
+/* out[i] = value q[i] of the codeword of length 2^m of a polynomial of k coefficients: at coset w^q. Position q = r mod 2^(m - l) lies on the
+ * coset r of length 2^l, l = piece(k, m): only cosets that hold a position are transformed, and no memory is as long as a long code, whose
+ * length is the key's word alone. Time: at most that of the whole codeword. */
+static dsp_status values_at(state *v, dsp_ke *out, const dsp_ke *coef, size_t k, unsigned m, dsp_fe coset, const uint32_t *q, size_t nq, dsp_err *err)
+{
+    const dsp_mark mark = dsp_arena_mark(v->arena);
+    const unsigned l = piece(k, m);
+    const uint32_t step = (uint32_t)1 << (m - l);
+    const dsp_fe   w = dsp_fe_root((uint64_t)1 << m);
+    dsp_ke        *part = DSP_ARENA_RAW(v->arena, dsp_ke, (size_t)1 << l);
+    uint8_t       *done = DSP_ARENA_N(v->arena, uint8_t, nq);
+    dsp_status     st = part && done ? DSP_OK : no_memory(err);
+    for (size_t i = 0; st == DSP_OK && i < nq; i++) {
+        const uint32_t r = q[i] & (step - 1);
+        if (done[i])
+            continue;
+        dsp_rs_encode_ke(v->ntt, part, l, coef, k, dsp_fe_mul(coset, dsp_fe_pow(w, r)));
+        for (size_t j = i; j < nq; j++)
+            if ((q[j] & (step - 1)) == r) {
+                out[j] = part[q[j] >> (m - l)];
+                done[j] = 1;
+            }
+    }
+    dsp_arena_rewind(v->arena, mark);
+    return st;
+}
+
 /* V15, V16: u and u' of every tree at the opened positions. */
 static dsp_status data_columns(state *v, dsp_err *err)
 {
@@ -264,19 +298,20 @@ static dsp_status data_columns(state *v, dsp_err *err)
         uint32_t             li = 0;
         while (D->lengths[li].n != t->n)
             li++;
-        dsp_ke *U = DSP_ARENA_RAW(v->arena, dsp_ke, t->n), *U2 = DSP_ARENA_RAW(v->arena, dsp_ke, t->n);
+        dsp_ke *U = DSP_ARENA_RAW(v->arena, dsp_ke, t->t), *U2 = DSP_ARENA_RAW(v->arena, dsp_ke, t->t);
         if (!U || !U2)
             return no_memory(err);
-        dsp_rs_encode_ke(v->ntt, U, m, v->r.u[l], t->k, (dsp_fe){1});
-        dsp_rs_encode_ke(v->ntt, U2, m, v->r.u2[l], t->k, (dsp_fe){1});
+        if ((st = values_at(v, U, v->r.u[l], t->k, m, (dsp_fe){1}, v->q.q[li], t->t, err)) != DSP_OK ||
+            (st = values_at(v, U2, v->r.u2[l], t->k, m, (dsp_fe){1}, v->q.q[li], t->t, err)) != DSP_OK)
+            return st;
         for (uint32_t i = 0; i < t->t; i++) {
             const uint32_t q = v->q.q[li][i];
             const dsp_fe  *col = v->cols[l] + (size_t)i * t->width, *g = v->masks[l] + i * v->stride[l];
             const dsp_ke   d = dsp_ke_mul(v->r.gamma, fk->ke_dot_fe(v->r.a[l], col, t->R)), d2 = fk->ke_dot_fe(rr, col, t->R);
-            if (!dsp_ke_eq(U[q], dsp_ke_add((dsp_ke){g[0], g[1]}, d)) &&
+            if (!dsp_ke_eq(U[i], dsp_ke_add((dsp_ke){g[0], g[1]}, d)) &&
                 (st = reject(v, DSP_V15, err, "u of tree %u differs from column %u", l, q)) != DSP_OK)
                 return st;
-            if (!dsp_ke_eq(U2[q], dsp_ke_add((dsp_ke){g[2], g[3]}, d2)) &&
+            if (!dsp_ke_eq(U2[i], dsp_ke_add((dsp_ke){g[2], g[3]}, d2)) &&
                 (st = reject(v, DSP_V16, err, "u' of tree %u differs from column %u", l, q)) != DSP_OK)
                 return st;
         }
@@ -291,41 +326,45 @@ static dsp_status pad_columns(state *v, dsp_err *err)
 {
     const dsp_derived *D = v->D;
     const dsp_key     *key = D->key;
-    const size_t       k = key->pad_k, n = key->pad_n, nq = key->pad_t;
+    const size_t       k = key->pad_k, nq = key->pad_t;
     const uint32_t     rows = D->pad_rows - 3;
-    const unsigned     mk = dsp_lg(k), mn = dsp_lg(n);
+    const unsigned     mk = dsp_lg(k), mn = dsp_lg(key->pad_n);
     const dsp_fe       coset = {COSET};
     dsp_status         st;
-    dsp_ke *a = DSP_ARENA_RAW(v->arena, dsp_ke, k), *E = DSP_ARENA_RAW(v->arena, dsp_ke, n), *dot = DSP_ARENA_N(v->arena, dsp_ke, nq);
+    dsp_ke *a = DSP_ARENA_RAW(v->arena, dsp_ke, k), *E = DSP_ARENA_RAW(v->arena, dsp_ke, nq), *dot = DSP_ARENA_N(v->arena, dsp_ke, nq);
     if (!a || !E || !dot)
         return no_memory(err);
     for (uint32_t i = 0; i < rows; i++) { /* dot[q] = sum_i A_i(x_q) row_i(x_q) */
         memset(a, 0, key->pad_t * sizeof *a);
         memcpy(a + key->pad_t, v->c.A + (size_t)i * D->pad_w, D->pad_w * sizeof *a);
         dsp_ntt_inverse_ke(v->ntt, a, mk);
-        dsp_rs_encode_ke(v->ntt, E, mn, a, k, coset);
+        if ((st = values_at(v, E, a, k, mn, coset, v->q.qp, nq, err)) != DSP_OK)
+            return st;
         for (size_t j = 0; j < nq; j++)
-            dot[j] = dsp_ke_add(dot[j], dsp_ke_mul(E[v->q.qp[j]], v->pcols[j * D->pad_rows + 3 + i]));
+            dot[j] = dsp_ke_add(dot[j], dsp_ke_mul(E[j], v->pcols[j * D->pad_rows + 3 + i]));
     }
-    dsp_rs_encode_ke(v->ntt, E, mn, v->y_ldt, k, coset);
+    if ((st = values_at(v, E, v->y_ldt, k, mn, coset, v->q.qp, nq, err)) != DSP_OK)
+        return st;
     for (size_t j = 0; j < nq; j++) {
         const dsp_ke *col = v->pcols + j * D->pad_rows;
-        if (!dsp_ke_eq(E[v->q.qp[j]], dsp_ke_add(col[0], v->r.fk->ke_dot(v->c.u, col + 3, rows))) &&
+        if (!dsp_ke_eq(E[j], dsp_ke_add(col[0], v->r.fk->ke_dot(v->c.u, col + 3, rows))) &&
             (st = reject(v, DSP_V18, err, "y_ldt differs from column %u", v->q.qp[j])) != DSP_OK)
             return st;
     }
-    dsp_rs_encode_ke(v->ntt, E, mn, v->y_dot, 2 * k - 1, coset);
+    if ((st = values_at(v, E, v->y_dot, 2 * k - 1, mn, coset, v->q.qp, nq, err)) != DSP_OK)
+        return st;
     for (size_t j = 0; j < nq; j++)
-        if (!dsp_ke_eq(E[v->q.qp[j]], dsp_ke_add(v->pcols[j * D->pad_rows + 1], dot[j])) &&
+        if (!dsp_ke_eq(E[j], dsp_ke_add(v->pcols[j * D->pad_rows + 1], dot[j])) &&
             (st = reject(v, DSP_V19, err, "y_dot differs from column %u", v->q.qp[j])) != DSP_OK)
             return st;
-    dsp_rs_encode_ke(v->ntt, E, mn, v->y_q, 2 * k - 1, coset);
+    if ((st = values_at(v, E, v->y_q, 2 * k - 1, mn, coset, v->q.qp, nq, err)) != DSP_OK)
+        return st;
     for (size_t j = 0; j < nq; j++) {
         const dsp_ke *col = v->pcols + j * D->pad_rows, *X = col + 3 + D->pad_nw, *Y = X + D->pad_nq, *Z = Y + D->pad_nq;
         dsp_ke        s = col[2];
         for (uint32_t i = 0; i < D->pad_nq; i++)
             s = dsp_ke_add(s, dsp_ke_mul(v->c.uq[i], dsp_ke_sub(Z[i], dsp_ke_mul(X[i], Y[i]))));
-        if (!dsp_ke_eq(E[v->q.qp[j]], s) && (st = reject(v, DSP_V21, err, "y_q differs from column %u", v->q.qp[j])) != DSP_OK)
+        if (!dsp_ke_eq(E[j], s) && (st = reject(v, DSP_V21, err, "y_q differs from column %u", v->q.qp[j])) != DSP_OK)
             return st;
     }
     return DSP_OK;
@@ -333,12 +372,16 @@ static dsp_status pad_columns(state *v, dsp_err *err)
 
 /* ------------------------------------------------------------------ */
 
+/* Tables for the longest pieces of codewords, of polynomials of k coefficients in trees and 2 k_P - 1 in pads, and for the slots. */
 static dsp_status transforms(state *v, dsp_err *err)
 {
-    uint32_t n = v->D->key->pad_n;
-    for (uint32_t i = 0; i < v->D->n_trees; i++)
-        n = v->D->trees[i].n > n ? v->D->trees[i].n : n;
-    v->ntt = dsp_ntt_create(dsp_lg(n));
+    const dsp_key *key = v->D->key;
+    unsigned       l = piece(2 * (size_t)key->pad_k - 1, dsp_lg(key->pad_n));
+    for (uint32_t i = 0; i < v->D->n_trees; i++) {
+        const unsigned x = piece(v->D->trees[i].k, dsp_lg(v->D->trees[i].n));
+        l = x > l ? x : l;
+    }
+    v->ntt = dsp_ntt_create(l > dsp_lg(key->pad_k) ? l : dsp_lg(key->pad_k));
     return v->ntt ? DSP_OK : no_memory(err);
 }
 

@@ -1,6 +1,24 @@
 /* Every allocation of prover and verifier fails once: the call says so, leaks nothing (sanitizer builds), lets no byte out, and
  * never turns into a verdict. */
-#include "slices.h"
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "keys.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define LIMITED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define LIMITED 0
+#endif
+#endif
+#if !defined(LIMITED) && defined(__GLIBC__) && defined(__linux__)
+#define LIMITED 1
+#include <malloc.h>
+#endif
+#ifndef LIMITED
+#define LIMITED 0
+#endif
 
 static json_t *vec;
 
@@ -104,10 +122,76 @@ static void kept_space(void **state)
     slices_free(&s);
 }
 
+#if LIMITED
+/* Bytes of data of this process, as RLIMIT_DATA counts them. */
+static rlim_t data_bytes(void)
+{
+    char               line[256];
+    unsigned long long kib = 0;
+    FILE              *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmData: %llu", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    assert_true(kib > 0);
+    return (rlim_t)kib << 10;
+}
+#endif
+
+/* The length of a code is a word of the key, and a proof under a code of 2^20 positions is short: the verifier's memory goes by the proof,
+ * accepted or not. */
+static void long_code(void **state)
+{
+    const int64_t      x = 3;
+    const dsp_code_use A = {16, 1};
+    dsp_key           *k = keys_new("long", 2, 1);
+    slices             s;
+    (void)state;
+    keys_tensor(k, 0, "x", DSP_ROLE_PUB, 1, -8, 7);
+    keys_tensor(k, 1, "y", DSP_ROLE_PUB, 1, -8, 7);
+    keys_view(keys_lin(k, 0, "lin", 1, 1), 0, 1);
+    keys_done(k, 1);
+    k->trees[0].C = A.C;
+    k->trees[0].n = k->pad_n = 1u << 20;
+    k->trees[0].t = dsp_t_for_trees(k->trees[0].n, &A, 1, KEYS_BITS);
+    k->pad_t = dsp_t_pads(k->pad_n, k->pad_k, KEYS_BITS);
+#if LIMITED
+    mallopt(M_MMAP_THRESHOLD, 1 << 16); /* nothing large stays behind when it is freed */
+#endif
+    slices_one(&s, k);
+    slices_set(&s, "x", &x, 1);
+    slices_run(&s, NULL);
+    dsp_buf p = slices_prove(&s, 0, NULL, NULL, NULL);
+    assert_true(p.len < 1 << 18);
+    for (int good = 1; good >= 0; good--) {
+        unsigned check = 0;
+        dsp_err  err = {DSP_OK, ""};
+#if LIMITED
+        struct rlimit old, tight;
+        malloc_trim(0);
+        assert_int_equal(getrlimit(RLIMIT_DATA, &old), 0);
+        tight = old;
+        tight.rlim_cur = data_bytes() + ((rlim_t)8 << 20);
+        assert_int_equal(setrlimit(RLIMIT_DATA, &tight), 0);
+#endif
+        p.p[p.len - 1] ^= (uint8_t)!good;
+        const dsp_status st = dsp_verify_slice(s.D[0], &s.st[0], p.p, p.len, 0, &check, &err);
+#if LIMITED
+        assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
+#endif
+        if (st != (good ? DSP_OK : DSP_E_REJECTED))
+            fail_msg("%s: %s", dsp_status_name(st), err.msg);
+    }
+    dsp_buf_release(&p);
+    slices_free(&s);
+}
+
 int main(void)
 {
     vec = vec_load();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(prover_and_verifier), cmocka_unit_test(edges), cmocka_unit_test(kept_space)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(prover_and_verifier), cmocka_unit_test(edges), cmocka_unit_test(kept_space),
+                                       cmocka_unit_test(long_code)};
     const int r = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(vec);
     return r;
