@@ -39,52 +39,6 @@ static dsp_status reject(check *c, unsigned rule, uint32_t at, const char *fmt, 
 
 static dsp_status no_memory(const check *c) { return dsp_fail(c->err, DSP_E_NOMEM, "no memory to check the run"); }
 
-/* ---- layouts ---- */
-
-/* Place in the ONNX tensor of every cell in turn. */
-typedef struct { size_t step[DSP_MAX_RANK]; int64_t dims[DSP_MAX_RANK], idx[DSP_MAX_RANK]; uint32_t rank; size_t at, count; } walk;
-
-static void walk_init(walk *w, const dsp_layout *l)
-{
-    size_t step[DSP_MAX_RANK] = {0}, s = 1;
-    *w = (walk){.rank = l->rank, .count = (size_t)dsp_cells(l->dims)};
-    for (uint32_t i = l->rank; i-- > 0;) {
-        step[i] = s;
-        s *= (size_t)l->onnx_dims[i];
-    }
-    for (uint32_t i = 0; i < l->rank; i++) {
-        w->step[i] = step[l->perm[i]];
-        w->dims[i] = l->onnx_dims[l->perm[i]];
-    }
-}
-
-static void walk_next(walk *w)
-{
-    for (uint32_t k = w->rank; k-- > 0;) {
-        w->at += w->step[k];
-        if (++w->idx[k] < w->dims[k])
-            return;
-        w->at -= w->step[k] * (size_t)w->dims[k];
-        w->idx[k] = 0;
-    }
-}
-
-void dsp_cells_to_onnx(int64_t *to, const int64_t *from, const dsp_layout *l)
-{
-    walk w;
-    walk_init(&w, l);
-    for (size_t i = 0; i < w.count; i++, walk_next(&w))
-        to[w.at] = from[i];
-}
-
-void dsp_cells_from_onnx(int64_t *to, const int64_t *from, const dsp_layout *l)
-{
-    walk w;
-    walk_init(&w, l);
-    for (size_t i = 0; i < w.count; i++, walk_next(&w))
-        to[i] = from[w.at];
-}
-
 /* ---- F1, F2: what the run consists of ---- */
 
 static dsp_status check_names_of(check *c)

@@ -57,8 +57,4 @@ DSP_MUST_USE dsp_status dsp_foreign_check_run(dsp_foreign_verdict *v, const dsp_
 /* F8 to F10 of every selected segment, after F1 to F7. */
 DSP_MUST_USE dsp_status dsp_foreign_check_proofs(dsp_foreign_verdict *v, const dsp_foreign_run *r, dsp_foreign_verify *verify, void *arg, uint64_t skip, dsp_err *err);
 
-/* Cells of a native tensor, (C, H, W), to ONNX order and back. from and to are different, q's number of cells each. */
-void dsp_cells_to_onnx(int64_t *to, const int64_t *from, const dsp_layout *l);
-void dsp_cells_from_onnx(int64_t *to, const int64_t *from, const dsp_layout *l);
-
 #endif

@@ -8,7 +8,7 @@ typedef struct { size_t step[DSP_MAX_RANK]; int64_t dims[DSP_MAX_RANK], idx[DSP_
 /* Visits the cells in (C, H, W) order; at is their place in the ONNX tensor. */
 static void walk_init(walk *w, const dsp_layout *l)
 {
-    size_t step[DSP_MAX_RANK], s = 1;
+    size_t step[DSP_MAX_RANK] = {0}, s = 1;
     *w = (walk){.rank = l->rank, .count = (size_t)l->dims[0] * l->dims[1] * l->dims[2]};
     for (uint32_t i = l->rank; i-- > 0;) {
         step[i] = s;
@@ -62,4 +62,20 @@ void dsp_dequantise(float *out, const int64_t *cells, const dsp_qtensor *q)
     walk_init(&w, &q->layout);
     for (size_t i = 0; i < w.count; i++, walk_next(&w))
         out[w.at] = (float)ldexp((double)cells[i], -q->scale_bits);
+}
+
+void dsp_cells_to_onnx(int64_t *to, const int64_t *from, const dsp_layout *l)
+{
+    walk w;
+    walk_init(&w, l);
+    for (size_t i = 0; i < w.count; i++, walk_next(&w))
+        to[w.at] = from[i];
+}
+
+void dsp_cells_from_onnx(int64_t *to, const int64_t *from, const dsp_layout *l)
+{
+    walk w;
+    walk_init(&w, l);
+    for (size_t i = 0; i < w.count; i++, walk_next(&w))
+        to[i] = from[w.at];
 }

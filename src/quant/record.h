@@ -51,5 +51,8 @@ DSP_MUST_USE dsp_status dsp_quantise(int64_t *out, const dsp_array *x, const dsp
 void dsp_dequantise(float *out, const int64_t *cells, const dsp_qtensor *q);
 /* As dsp_quantise, saturating: for a float that an unproved segment hands to a proved one. *clamped counts. */
 DSP_MUST_USE dsp_status dsp_quantise_saturating(int64_t *out, uint64_t *clamped, const dsp_array *x, const dsp_qtensor *q, dsp_err *err);
+/* Integers in layout order, (C, H, W), to ONNX order and back. from and to are different, of the layout's number of cells each. */
+void dsp_cells_to_onnx(int64_t *to, const int64_t *from, const dsp_layout *l);
+void dsp_cells_from_onnx(int64_t *to, const int64_t *from, const dsp_layout *l);
 
 #endif
