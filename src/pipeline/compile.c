@@ -23,7 +23,7 @@ typedef struct {
     bool       *written;       /* native keys that are new */
     dsp_calibration *cal;
     dsp_ezkl_part   *ezkl;     /* NULL: no segment is asked of ezkl */
-    double      share;         /* of the progress that is not ezkl's */
+    double      span[2];       /* the native stages' place in the whole */
     dsp_array  *samples;       /* n_samples x n_inputs */
     size_t      n_samples;
     dsp_digest  stamp;         /* of everything the result depends on */
@@ -218,7 +218,7 @@ static bool up_to_date(compile *c)
 /* Shares of the stages as measured on a ResNet-20 and a small CNN (two cores); segments are counted when their keys are written. */
 static void stage(const compile *c, uint32_t done, double part)
 {
-    dsp_pipe_progress(c->p, "compile", c->ezkl ? 0 : done, c->slices->n_segments, part * c->share, 0);
+    dsp_pipe_progress(c->p, "compile", c->ezkl ? 0 : done, c->slices->n_segments, c->span[0] + part * (c->span[1] - c->span[0]), 0);
 }
 
 static void swept(void *arg, uint64_t done, uint64_t total) { stage(arg, 0, 0.15 + 0.5 * (double)done / (double)total); }
@@ -583,12 +583,13 @@ static dsp_status compile_all(compile *c, dsp_err *err)
     dsp_status s = DSP_OK;
     for (uint32_t i = 0; i < c->slices->n_segments; i++)
         any = any || c->wanted[i];
-    c->share = any ? 0.4 : 1;
+    c->span[1] = any ? 0 : 1;
     if (any) {
         const dsp_ezkl_part_args e = {.p = c->p, .a = c->a, .dir = c->dir, .meta_path = c->meta_path, .meta = c->meta, .slices = c->slices, .g = c->g,
                                       .wanted = c->wanted, .samples = samples_digest(c), .calibrate = calibrate, .arg = c};
         if ((s = dsp_ezkl_part_create(&c->ezkl, &e, err)) != DSP_OK || (s = dsp_ezkl_part_prepare(c->ezkl, err)) != DSP_OK)
             return s;
+        dsp_ezkl_part_span(c->ezkl, c->span);
     } else if (json_object_get(json_object_get(c->meta, "compilation"), "ezkl")) {
         dsp_ezkl_part_forget(c->meta);
         if ((s = dsp_json_save(c->meta_path, c->meta, 4, true, err)) != DSP_OK)

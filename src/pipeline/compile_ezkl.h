@@ -39,6 +39,8 @@ bool dsp_ezkl_part_has(const dsp_ezkl_part *x, uint32_t segment);   /* ezkl prov
 int  dsp_ezkl_part_scale(const dsp_ezkl_part *x);
 /* Every tensor that its segments read or make. *pins is the caller's. */
 DSP_MUST_USE dsp_status dsp_ezkl_part_pins(dsp_pin **pins, size_t *n, const dsp_ezkl_part *x, const dsp_plan *plan, dsp_err *err);
+/* Shares of the whole step's work that are done when prepare is, and when keys begin. */
+void dsp_ezkl_part_span(const dsp_ezkl_part *x, double span[2]);
 /* Whether a stage of this segment ran now. */
 bool dsp_ezkl_part_changed(const dsp_ezkl_part *x, uint32_t segment);
 

@@ -75,8 +75,9 @@ static void whole(const json_t *meta, size_t i)
     const double most = dsp_json_num(json_object_get(o, "measured"), "setup_memory_bytes"), told = dsp_json_num(json_object_get(o, "predicted"), "memory_bytes");
     assert_true(told < 3 * most && most < 3 * told);
     const double pk = dsp_json_num(o, "pk_key_bytes"), pk_told = dsp_json_num(json_object_get(o, "predicted"), "pk_bytes");
-    assert_true(pk_told < 2 * pk && pk < 2 * pk_told);
-    assert_true(dsp_json_num(o, "vk_key_bytes") <= dsp_json_num(json_object_get(o, "predicted"), "vk_bytes"));
+    assert_true(pk_told < 1.1 * pk && pk < 1.1 * pk_told);
+    const double vk = dsp_json_num(o, "vk_key_bytes"), vk_told = dsp_json_num(json_object_get(o, "predicted"), "vk_bytes");
+    assert_true(vk_told < 1.1 * vk && vk < 1.1 * vk_told);
 }
 
 static void alone(void **state)
