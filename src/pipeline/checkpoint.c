@@ -7,7 +7,14 @@
 #include "format/container.h"
 #include "pipeline/runfiles.h"
 
-static const dsp_digest *source(const dsp_model *m, const dsp_seg *s) { return s->slice ? &s->slice->digest : &m->slices->segment_digest[s->index]; }
+enum { BY_ORT, BY_NATIVE, BY_EZKL };
+
+static const dsp_digest *source(const dsp_model *m, const dsp_seg *s)
+{
+    return s->slice ? &s->slice->digest : dsp_seg_by_ezkl(s) ? &s->ezkl->compiled_digest : &m->slices->segment_digest[s->index];
+}
+
+static uint8_t kind_of(const dsp_seg *s) { return s->slice ? BY_NATIVE : dsp_seg_by_ezkl(s) ? BY_EZKL : BY_ORT; }
 
 /* Digest of all that a segment reads. A slice reads integers: those of the model's inputs are made here when they are not there yet. */
 static dsp_status inputs_digest(dsp_digest *out, dsp_model *m, const dsp_seg *s, dsp_store *st, dsp_err *err)
@@ -24,7 +31,12 @@ static dsp_status inputs_digest(dsp_digest *out, dsp_model *m, const dsp_seg *s,
             dsp_sha_put(&sha, d.b, 32);
         }
     }
-    for (uint32_t i = 0; !s->slice && i < s->n_in && r == DSP_OK; i++) {
+    for (uint32_t i = 0; dsp_seg_by_ezkl(s) && i < s->n_in && r == DSP_OK; i++)
+        if ((r = dsp_store_need_ints(m, st, s->in[i], err)) == DSP_OK) {
+            const dsp_digest d = dsp_cells_digest(st->v[s->in[i]].ints, st->v[s->in[i]].n_ints);
+            dsp_sha_put(&sha, d.b, 32);
+        }
+    for (uint32_t i = 0; kind_of(s) == BY_ORT && i < s->n_in && r == DSP_OK; i++) {
         dsp_array a = {0};
         if ((r = dsp_store_array(&a, m, st, s->in[i], err)) == DSP_OK) {
             const dsp_digest d = dsp_arrays_digest(&a, 1);
@@ -59,7 +71,7 @@ dsp_status dsp_checkpoint_write(const dsp_checkpoint *c, dsp_model *m, const dsp
     dsp_buf_put(&head, c->nonce, 32);
     dsp_buf_put(&head, c->input.b, 32);
     dsp_buf_put(&head, source(m, s)->b, 32);
-    dsp_buf_u8(&head, s->slice != NULL);
+    dsp_buf_u8(&head, kind_of(s));
     dsp_buf_put(&head, in.b, 32);
     dsp_buf_u64(&head, s->saturated);
     dsp_buf_u64(&head, (uint64_t)(s->seconds * 1e9));
@@ -72,7 +84,13 @@ dsp_status dsp_checkpoint_write(const dsp_checkpoint *c, dsp_model *m, const dsp
             dsp_buf_u64(&body, s->slice->io[i].count);
             dsp_cells_write(&body, st->v[s->io_value[i]].cells, s->slice->io[i].count);
         }
-    for (uint32_t i = 0; !s->slice && i < s->n_out; i++) {
+    for (uint32_t i = 0; dsp_seg_by_ezkl(s) && i < s->n_out; i++) {
+        const dsp_val *v = &st->v[s->out[i]];
+        dsp_buf_text(&body, m->g->values[s->out[i]].name);
+        dsp_buf_u64(&body, v->n_ints);
+        dsp_cells_write(&body, v->ints, v->n_ints);
+    }
+    for (uint32_t i = 0; kind_of(s) == BY_ORT && i < s->n_out; i++) {
         dsp_buf_text(&body, m->g->values[s->out[i]].name);
         put_array(&body, &st->v[s->out[i]].f);
     }
@@ -138,7 +156,7 @@ static bool restore(const uint8_t *p, size_t len, const dsp_checkpoint *c, const
     if (dsp_container_read(ch, &n, "outputs", p, len, "checkpoint", NULL) != DSP_OK)
         return false;
     dsp_chunk_open(&rd, ch, n, 1, "checkpoint", NULL);
-    if (!is_digest(&rd, c->nonce) || !is_digest(&rd, c->input.b) || !is_digest(&rd, source(m, s)->b) || dsp_rd_u8(&rd) != (s->slice != NULL) ||
+    if (!is_digest(&rd, c->nonce) || !is_digest(&rd, c->input.b) || !is_digest(&rd, source(m, s)->b) || dsp_rd_u8(&rd) != kind_of(s) ||
         !is_digest(&rd, in->b))
         return false;
     const uint64_t saturated = dsp_rd_u64(&rd), ns = dsp_rd_u64(&rd);
@@ -155,7 +173,12 @@ static bool restore(const uint8_t *p, size_t len, const dsp_checkpoint *c, const
                          dsp_cells_read(st->v[s->io_value[i]].cells, io->count, &rd) != DSP_OK))
             return false;
     }
-    for (uint32_t i = 0; !s->slice && i < s->n_out; i++) {
+    for (uint32_t i = 0; dsp_seg_by_ezkl(s) && i < s->n_out; i++)
+        if (!is_text(&rd, m->g->values[s->out[i]].name) || dsp_rd_u64(&rd) != s->ezkl->circuit.out[i] ||
+            dsp_store_int_room(st, s->out[i], s->ezkl->circuit.out[i], NULL) != DSP_OK ||
+            dsp_cells_read(st->v[s->out[i]].ints, s->ezkl->circuit.out[i], &rd) != DSP_OK)
+            return false;
+    for (uint32_t i = 0; kind_of(s) == BY_ORT && i < s->n_out; i++) {
         dsp_val  *v = &st->v[s->out[i]];
         dsp_array a = {0};
         if (!is_text(&rd, m->g->values[s->out[i]].name) || !take_array(&a, &rd))

@@ -1,8 +1,8 @@
 /* What a run keeps per finished segment until it is complete, so that a killed run goes on from there: segment_<i>/outputs.bin (0600), removed
  * when the run is complete.
  *
- * A container of kind "outputs". Chunk 1: nonce, digest of the run's input, digest of the segment's key (or ONNX file), u8 1 for integers and 0
- * for ONNX Runtime, digest of the tensors it read, u64 saturated cells, u64 nanoseconds. Chunk 2: u32 count; per output: text name, then u64
+ * A container of kind "outputs". Chunk 1: nonce, digest of the run's input, digest of the segment's key (ezkl: compiled circuit; else ONNX file), u8 0
+ * for ONNX Runtime, 1 for the native prover, 2 for ezkl, digest of the tensors it read, u64 saturated cells, u64 nanoseconds. Chunk 2: u32 count; per output: text name, then u64
  * count and cells, or i32 dtype, u32 rank, rank x i64 dimensions, u64 bytes, data.
  */
 #ifndef DSP_PIPELINE_CHECKPOINT_H

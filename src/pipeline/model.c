@@ -138,7 +138,9 @@ static dsp_status load_keys(dsp_model *m, dsp_err *err)
         if (native && json_object_get(native, "macs"))
             g->macs = dsp_json_u64(native, "macs");
         g->reason = native ? dsp_json_str(native, "reason") : "not compiled";
-        if (strcmp(dsp_json_str(native, "status"), "compiled") != 0)
+        if ((s = dsp_seg_ezkl_load(m, g, err)) != DSP_OK)
+            break;
+        if (strcmp(dsp_json_str(native, "status"), "compiled") != 0 || g->ezkl)
             continue;
         if ((s = load_segment(m, g, native, err)) != DSP_OK)
             break;
@@ -151,6 +153,13 @@ static dsp_status load_keys(dsp_model *m, dsp_err *err)
             s = dsp_backend_native()->run_key(&m->run_key, list, m->n_proved, err);
         if (s == DSP_OK)
             m->model_id = dsp_model_id(&m->record->model, &m->record->digest, keys, m->n_proved);
+        m->claim_id = m->model_id;
+    }
+    if (s == DSP_OK && m->n_ezkl) {
+        dsp_foreign *f;
+        if ((s = dsp_foreign_of_model(&f, m, err)) == DSP_OK)
+            s = dsp_foreign_model_id(&m->claim_id, f, m->n_proved ? &m->model_id : NULL, err);
+        dsp_foreign_free(f);
     }
     dsp_free(list);
     dsp_free(keys);
@@ -210,6 +219,7 @@ void dsp_model_free(dsp_model *m)
         if (s->slice)
             s->slice->backend->free(s->slice);
         dsp_session_free(s->session);
+        dsp_seg_ezkl_free(s->ezkl);
         dsp_free(s->vk);
         dsp_free(s->io_value);
     }

@@ -1,8 +1,10 @@
 /* One pass over all segments: exact integers where a segment is compiled, ONNX Runtime elsewhere. */
+#include <math.h>
 #include <string.h>
 
 #include "base/cpu.h"
 #include "base/file.h"
+#include "pipeline/foreign_check.h"
 #include "pipeline/model.h"
 
 dsp_status dsp_store_init(dsp_store *st, const dsp_model *m, dsp_err *err)
@@ -20,10 +22,19 @@ static void drop_cells(dsp_val *v)
     v->cells = NULL;
 }
 
+static void drop_ints(dsp_val *v)
+{
+    if (v->ints)
+        dsp_wipe(v->ints, (size_t)v->n_ints * sizeof *v->ints);
+    dsp_free(v->ints);
+    v->ints = NULL;
+}
+
 void dsp_store_release(dsp_store *st)
 {
     for (uint32_t i = 0; st->v && i < st->n; i++) {
         drop_cells(&st->v[i]);
+        drop_ints(&st->v[i]);
         if (st->v[i].owned)
             dsp_array_release(&st->v[i].f);
     }
@@ -41,6 +52,35 @@ dsp_status dsp_store_room(dsp_store *st, uint32_t value, const dsp_io *io, dsp_e
     return v->cells ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for tensor \"%s\"", io->name);
 }
 
+dsp_status dsp_store_int_room(dsp_store *st, uint32_t value, uint64_t count, dsp_err *err)
+{
+    dsp_val *v = &st->v[value];
+    drop_ints(v);
+    v->n_ints = count;
+    v->ints = DSP_NEW_N(int64_t, (size_t)count);
+    return v->ints ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for %ju integers", (uintmax_t)count);
+}
+
+/* What ezkl made, as a slice reads it: the same integers, which must lie in the range that its key proves. */
+static dsp_status cells_from_ints(dsp_model *m, dsp_store *st, uint32_t value, const dsp_io *io, dsp_err *err)
+{
+    dsp_val           *v = &st->v[value];
+    const dsp_qtensor *q = dsp_record_find(m->record, m->g->values[value].name);
+    if (!q || q->scale_bits != io->scale_bits || io->scale_bits != (int64_t)m->scale || dsp_cells(q->layout.dims) != io->count || v->n_ints != io->count)
+        return dsp_fail(err, DSP_E_FORMAT, "tensor \"%s\": ezkl and the native key disagree on shape or scale; compile again", io->name);
+    dsp_status s = dsp_store_room(st, value, io, err);
+    if (s != DSP_OK)
+        return s;
+    dsp_cells_from_onnx(v->cells, v->ints, &q->layout);
+    for (uint64_t i = 0; i < io->count && s == DSP_OK; i++)
+        if (v->cells[i] < io->lo || v->cells[i] > io->hi)
+            s = dsp_fail(err, DSP_E_RANGE, "tensor \"%s\": what ezkl made of this input is outside the range that the native key proves; compile with this input as sample",
+                         io->name);
+    if (s != DSP_OK)
+        drop_cells(v);
+    return s;
+}
+
 dsp_status dsp_store_need_cells(dsp_model *m, dsp_store *st, uint32_t value, const dsp_io *io, bool saturate, dsp_err *err)
 {
     dsp_val         *v = &st->v[value];
@@ -50,6 +90,8 @@ dsp_status dsp_store_need_cells(dsp_model *m, dsp_store *st, uint32_t value, con
             return dsp_fail(err, DSP_E_FORMAT, "tensor \"%s\": producer and consumer disagree on shape or scale; compile again", io->name);
         return DSP_OK;
     }
+    if (v->ints)
+        return cells_from_ints(m, st, value, io, err);
     if (!v->f.data)
         return dsp_fail(err, DSP_E_BUG, "tensor \"%s\" has no value yet", io->name);
     const dsp_qtensor *q = dsp_record_find(m->record, gv->name);
@@ -60,6 +102,50 @@ dsp_status dsp_store_need_cells(dsp_model *m, dsp_store *st, uint32_t value, con
         s = gv->is_input && !saturate ? dsp_quantise(v->cells, &v->f, q, err) : dsp_quantise_saturating(v->cells, &v->clamped, &v->f, q, err);
     if (s != DSP_OK)
         drop_cells(v);
+    return s;
+}
+
+/* How a slice reads or makes a value; NULL: none does. */
+static const dsp_io *native_io(const dsp_model *m, uint32_t value)
+{
+    for (uint32_t i = 0; i < m->n; i++)
+        for (uint32_t k = 0; m->segs[i].slice && k < m->segs[i].slice->n_io; k++)
+            if (m->segs[i].io_value[k] == value)
+                return &m->segs[i].slice->io[k];
+    return NULL;
+}
+
+dsp_status dsp_store_need_ints(dsp_model *m, dsp_store *st, uint32_t value, dsp_err *err)
+{
+    dsp_val         *v = &st->v[value];
+    const dsp_value *gv = &m->g->values[value];
+    const dsp_io    *io = native_io(m, value);
+    dsp_status       s = DSP_OK;
+    if (v->ints)
+        return DSP_OK;
+    /* A slice that shares the tensor says what its integers are; both must speak of the same. */
+    if (io && !v->cells && (s = dsp_store_need_cells(m, st, value, io, false, err)) != DSP_OK)
+        return s;
+    if (v->cells) {
+        const dsp_qtensor *q = dsp_record_find(m->record, gv->name);
+        if (!q || v->io->scale_bits != (int64_t)m->scale || dsp_cells(q->layout.dims) != v->io->count)
+            return dsp_fail(err, DSP_E_FORMAT, "tensor \"%s\": ezkl and the native key disagree on shape or scale; compile again", gv->name);
+        if ((s = dsp_store_int_room(st, value, v->io->count, err)) == DSP_OK)
+            dsp_cells_to_onnx(v->ints, v->cells, &q->layout);
+        return s;
+    }
+    if (!v->f.data)
+        return dsp_fail(err, DSP_E_BUG, "tensor \"%s\" has no value yet", gv->name);
+    s = dsp_store_int_room(st, value, v->f.count, err);
+    for (size_t i = 0; i < v->f.count && s == DSP_OK; i++) {
+        const double x = floor(ldexp(dsp_array_f64(&v->f, i), (int)m->scale) + 0.5);
+        if (!(x > -0x1p62 && x < 0x1p62))
+            s = dsp_fail(err, DSP_E_RANGE, "tensor \"%s\": a value is not finite, or too large for ezkl", gv->name);
+        else
+            v->ints[i] = (int64_t)x;
+    }
+    if (s != DSP_OK)
+        drop_ints(v);
     return s;
 }
 
@@ -96,6 +182,16 @@ dsp_status dsp_store_array(dsp_array *out, const dsp_model *m, const dsp_store *
         dsp_dequantise(f, v->cells, &as);
         *out = (dsp_array){.dtype = DSP_DT_FLOAT, .rank = q->layout.rank, .count = (size_t)v->io->count, .bytes = (size_t)v->io->count * 4, .data = f};
         memcpy(out->dims, q->layout.onnx_dims, sizeof out->dims);
+        return DSP_OK;
+    }
+    if (!from && v->ints) {
+        float *f = DSP_NEW_N(float, (size_t)v->n_ints);
+        if (!f)
+            return dsp_fail(err, DSP_E_NOMEM, "no memory for tensor \"%s\"", gv->name);
+        for (uint64_t i = 0; i < v->n_ints; i++)
+            f[i] = (float)ldexp((double)v->ints[i], -(int)m->scale);
+        *out = (dsp_array){.dtype = DSP_DT_FLOAT, .rank = (uint32_t)gv->rank, .count = (size_t)v->n_ints, .bytes = (size_t)v->n_ints * 4, .data = f};
+        memcpy(out->dims, gv->dims, sizeof out->dims);
         return DSP_OK;
     }
     if (!from)
@@ -183,14 +279,20 @@ dsp_status dsp_model_pass(dsp_model *m, dsp_store *st, dsp_pipe *p, const dsp_ar
     for (uint32_t i = 0; i < m->n && s == DSP_OK; i++) {
         dsp_seg       *g = &m->segs[i];
         const uint64_t t0 = dsp_clock_ns();
-        if (!g->slice && o->no_fallback)
+        if (!g->slice && !g->ezkl && o->no_fallback)
             return dsp_fail(err, DSP_E_UNSUPPORTED, "segment %u is not compiled (%s), and --no-fallback is given", i, g->reason);
         g->restored = false;
         if (o->restore && (s = o->restore(o->arg, g, &g->restored, err)) != DSP_OK)
             return s;
         if (!g->restored) {
             g->saturated = 0;
-            s = g->slice ? pass_native(m, g, st, p, o->saturate, err) : pass_float(m, g, st, p, err);
+            g->fell_back = g->ezkl && !o->ezkl;
+            if (g->ezkl && o->ezkl) {
+                s = o->ezkl(o->arg, g, err);
+                g->ezkl_seconds = (double)(dsp_clock_ns() - t0) / 1e9;
+            }
+            if (s == DSP_OK && !dsp_seg_by_ezkl(g))
+                s = g->slice ? pass_native(m, g, st, p, o->saturate, err) : pass_float(m, g, st, p, err);
             if (!o->keep_sessions) { /* weights and work space of a segment that is done */
                 dsp_session_free(g->session);
                 g->session = NULL;
