@@ -209,6 +209,7 @@ static bool pick_fitting(const char *dir, const json_t *j, const void *arg)
     dsp_lock           lock;
     if ((!f->complete_too && strcmp(dsp_json_str(j, "status"), "complete") == 0) || strcmp(dsp_json_str(j, "input_sha256"), f->input_sha256) != 0 ||
         strcmp(dsp_json_str(j, "run_key"), f->run_key) != 0 || strcmp(dsp_json_str(j, "model_sha256"), f->model_sha256) != 0 ||
+        strcmp(dsp_json_str(j, "model_id"), f->model_id) != 0 ||
         !dsp_lock_try(&lock, dir, "run"))
         return false;
     dsp_lock_release(&lock);
@@ -253,7 +254,7 @@ dsp_status dsp_find_run(dsp_run_place *r, const char *path, bool bundles, dsp_er
         r->dir = dsp_strdup(path);
         return r->dir ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     }
-    if (bundles && has(path, "statement.bin")) {
+    if (bundles && (has(path, "statement.bin") || has(path, "foreign.bin"))) {
         r->dir = dsp_strdup(path);
         r->bundle = true;
         return r->dir ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");

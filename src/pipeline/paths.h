@@ -32,7 +32,7 @@ DSP_MUST_USE dsp_status dsp_run_create(char **dir, const char *root, dsp_err *er
 void dsp_utc_now(char out[32]);
 
 /* What a run must have been made from; hexadecimal digests. */
-typedef struct { const char *input_sha256, *run_key, *model_sha256; bool complete_too; } dsp_run_fit;
+typedef struct { const char *input_sha256, *run_key, *model_sha256, *model_id; bool complete_too; } dsp_run_fit;
 /* The newest run below root that fits, is incomplete (or, with complete_too, complete) and that no process holds the lock of: *dir NULL when
  * there is none. */
 DSP_MUST_USE dsp_status dsp_run_fitting(char **dir, const char *root, const dsp_run_fit *fit, dsp_err *err);

@@ -1,5 +1,5 @@
 /* The step prove: one proof per witnessed segment of a run. It touches neither the model file nor ONNX Runtime: keys, boundaries,
- * statement and secret of the run folder are all it reads.
+ * statement and secret of the run folder are all it reads; for ezkl also circuits and proving keys where compile left them.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@
 #include "format/container.h"
 #include "pipeline/lock.h"
 #include "pipeline/paths.h"
+#include "pipeline/prove_ezkl.h"
+#include "pipeline/runclaims.h"
 #include "pipeline/runfiles.h"
 
 typedef struct {
@@ -27,11 +29,14 @@ typedef struct {
     dsp_pipe                 *p;
     const dsp_prove_run_args *a;
     char                     *dir, *result_path, *ledger_path;
-    dsp_statement            *st;
+    dsp_run_claims            claims;
+    dsp_statement            *st;           /* of claims */
+    uint32_t                  n_native;     /* slots before those of ezkl */
     json_t                   *result;
     uint8_t                   secret[32];
     dsp_digest                secret_id;
-    slot                     *slots;        /* per slice of the statement */
+    slot                     *slots;        /* per segment that somebody proves, in the order of claims */
+    bool                     *proved;       /* per segment of claims */
     uint32_t                 *order;        /* slices by falling cost */
     uint32_t                  n_alone;      /* the first so many of order */
     dsp_arena               **space;        /* per thread */
@@ -148,7 +153,8 @@ static void put_entry(void *arg, json_t *result)
     const note_arg *a = arg;
     const prover   *pr = a->pr;
     const slot     *t = &pr->slots[a->i];
-    json_t         *e = dsp_result_entry(result, pr->st->slices[a->i].index), *o = json_object();
+    const uint32_t  index = pr->claims.list[a->i].index;
+    json_t         *e = dsp_result_entry(result, index), *o = json_object();
     const json_t   *old = json_object_get(e, "proof_execution");
     json_t         *out;
     size_t          k;
@@ -192,22 +198,20 @@ static void put_totals(void *arg, json_t *result)
 {
     prover  *pr = arg;
     json_t  *chain = dsp_json_object_at(result, "execution_chain");
-    uint32_t n = 0;
-    uint64_t macs = 0;
-    for (uint32_t i = 0; i < pr->st->n_slices; i++) {
-        const json_t *o = json_object_get(dsp_result_entry(result, pr->st->slices[i].index), "proof_execution");
-        char         *file = dsp_segment_file(pr->dir, pr->st->slices[i].index, "proof.bin");
-        if (json_is_true(json_object_get(o, "success")) && file && dsp_file_exists(file)) {
-            n++;
-            macs += pr->st->slices[i].macs;
-        }
+    uint32_t n[3] = {0};
+    for (uint32_t i = 0; i < pr->claims.n_proved; i++) {
+        const dsp_run_claim *c = &pr->claims.list[i];
+        const json_t        *o = json_object_get(dsp_result_entry(result, c->index), "proof_execution");
+        char                *file = dsp_segment_file(pr->dir, c->index, dsp_proof_file(c->by));
+        pr->proved[i] = json_is_true(json_object_get(o, "success")) && file && dsp_file_exists(file);
+        n[c->by] += pr->proved[i];
         dsp_free(file);
     }
-    dsp_json_put(chain, "proved_slices", json_integer(n));
-    dsp_json_put(chain, "ezkl_proved_slices", json_integer(0));
+    dsp_json_put(chain, "proved_slices", json_integer(n[DSP_BY_NATIVE] + n[DSP_BY_EZKL]));
+    dsp_json_put(chain, "ezkl_proved_slices", json_integer(n[DSP_BY_EZKL]));
     dsp_json_put(chain, "verified_slices", json_integer(0));
     dsp_json_put(chain, "ezkl_verified_slices", json_integer(0));
-    dsp_json_put(result, "proved", dsp_coverage(pr->st, n, macs));
+    dsp_json_put(result, "proved", dsp_run_coverage(&pr->claims, pr->proved));
 }
 
 /* Keeps the first failure to save; proofs go on. */
@@ -237,6 +241,24 @@ static void report_progress(const prover *pr)
                       (double)pr->cost_ns / 1e9 / dsp_pool_threads(pr->p->pool));
 }
 
+/* Says and writes down what became of a segment. */
+static void finish_slot(prover *pr, uint32_t at)
+{
+    slot          *t = &pr->slots[at];
+    const uint32_t index = pr->claims.list[at].index;
+    pthread_mutex_lock(&pr->lock);
+    note_arg note = {pr, at};
+    update(pr, put_entry, &note);
+    if (t->status != DSP_OK)
+        dsp_pipe_say(pr->p, DSP_SAY_ERROR, "segment_%u: %s", index, t->err.msg);
+    else
+        dsp_pipe_say(pr->p, DSP_SAY_INFO, "segment_%u: %s, %ju bytes", index, t->fresh ? "proved" : "proof is valid already", (uintmax_t)t->bytes);
+    pr->n_tried++;
+    pr->cost_tried_ns += t->cost.prove_ns;
+    report_progress(pr);
+    pthread_mutex_unlock(&pr->lock);
+}
+
 static void job(void *arg, size_t k, unsigned thread)
 {
     prover        *pr = arg;
@@ -246,18 +268,32 @@ static void job(void *arg, size_t k, unsigned thread)
         return;
     if (t->status == DSP_OK)
         t->status = prove_slice(pr, at, thread, &t->err);
-    pthread_mutex_lock(&pr->lock);
-    note_arg note = {pr, at};
-    update(pr, put_entry, &note);
-    if (t->status != DSP_OK)
-        dsp_pipe_say(pr->p, DSP_SAY_ERROR, "segment_%u: %s", pr->st->slices[at].index, t->err.msg);
-    else
-        dsp_pipe_say(pr->p, DSP_SAY_INFO, "segment_%u: %s, %ju bytes", pr->st->slices[at].index, t->fresh ? "proved" : "proof is valid already",
-                     (uintmax_t)t->bytes);
-    pr->n_tried++;
-    pr->cost_tried_ns += t->cost.prove_ns;
-    report_progress(pr);
-    pthread_mutex_unlock(&pr->lock);
+    finish_slot(pr, at);
+}
+
+/* One after the other: each takes all cores, and gigabytes. */
+static void prove_foreign(prover *pr)
+{
+    for (uint32_t at = pr->n_native; at < pr->claims.n_proved; at++) {
+        slot                     *t = &pr->slots[at];
+        dsp_prove_ezkl_use        use;
+        const dsp_prove_ezkl_args args = {.p = pr->p, .dir = pr->dir, .f = pr->claims.f, .entry = dsp_result_entry(pr->result, pr->claims.list[at].index),
+                                          .force = pr->a->force, .self_verify = !pr->a->no_self_verify};
+        if (!t->selected)
+            continue;
+        t->status = dsp_prove_ezkl(&use, &args, pr->claims.list[at].at, &t->err);
+        if (t->status == DSP_OK) {
+            t->done = true;
+            t->fresh = use.fresh;
+            t->load_ns = use.load_ns;
+            t->prove_ns = use.prove_ns;
+            t->verify_ns = use.verify_ns;
+            t->bytes = use.bytes;
+            t->peak_bytes = use.peak_bytes;
+            t->digest = use.digest;
+        }
+        finish_slot(pr, at);
+    }
 }
 
 static void small_job(void *arg, size_t k, unsigned thread)
@@ -270,7 +306,7 @@ static void small_job(void *arg, size_t k, unsigned thread)
  * the other; the rest side by side, costly ones first. */
 static dsp_status prove_all(prover *pr, dsp_err *err)
 {
-    const uint32_t n = pr->st->n_slices;
+    const uint32_t n = pr->n_native;
     const unsigned threads = dsp_pool_threads(pr->p->pool);
     uint64_t       total = 0;
     pr->order = DSP_NEW_N(uint32_t, n);
@@ -294,7 +330,9 @@ static dsp_status prove_all(prover *pr, dsp_err *err)
         pr->order[k] = i;
         pr->n_alone += t->alone;
     }
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = n; i < pr->claims.n_proved; i++)
+        pr->slots[i].cost.prove_ns = dsp_prove_ezkl_cost_ns(&pr->claims.f->segments[pr->claims.list[i].at]);
+    for (uint32_t i = 0; i < pr->claims.n_proved; i++) {
         pr->n_selected += pr->slots[i].selected;
         pr->cost_ns += pr->slots[i].selected ? pr->slots[i].cost.prove_ns : 0;
     }
@@ -302,6 +340,7 @@ static dsp_status prove_all(prover *pr, dsp_err *err)
     for (uint32_t k = 0; k < pr->n_alone; k++)
         job(pr, k, 0);
     dsp_pool_run(pr->p->pool, n - pr->n_alone, small_job, pr);
+    prove_foreign(pr);
     return DSP_OK;
 }
 
@@ -309,7 +348,8 @@ static json_t *row_json(const prover *pr, uint32_t i)
 {
     const slot *t = &pr->slots[i];
     json_t     *o = json_object();
-    dsp_json_put(o, "segment", json_integer(pr->st->slices[i].index));
+    dsp_json_put(o, "segment", json_integer(pr->claims.list[i].index));
+    dsp_json_put(o, "backend", json_string(dsp_by_text(pr->claims.list[i].by)));
     dsp_json_put(o, "result", json_string(!t->selected ? "not selected" : t->status != DSP_OK ? "failed" : t->fresh ? "proved" : "valid already"));
     if (t->done) {
         dsp_json_put(o, "prove_seconds", dsp_json_time((double)t->prove_ns / 1e9));
@@ -327,13 +367,13 @@ static json_t *row_json(const prover *pr, uint32_t i)
 
 static dsp_status select_slices(prover *pr, dsp_err *err)
 {
-    const uint32_t n = pr->st->n_slices + pr->st->n_unproved;
+    const uint32_t n = pr->claims.n;
     bool          *flags = DSP_NEW_N(bool, n);
     dsp_status     s = flags ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", n);
     if (s == DSP_OK && pr->a->layers)
         s = dsp_layers_parse(flags, n, pr->a->layers, err);
-    for (uint32_t i = 0; i < pr->st->n_slices && s == DSP_OK; i++)
-        pr->slots[i].selected = !pr->a->layers || (pr->st->slices[i].index < n && flags[pr->st->slices[i].index]);
+    for (uint32_t i = 0; i < pr->claims.n_proved && s == DSP_OK; i++)
+        pr->slots[i].selected = !pr->a->layers || (pr->claims.list[i].index < n && flags[pr->claims.list[i].index]);
     dsp_free(flags);
     return s;
 }
@@ -345,7 +385,7 @@ static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *er
     uint32_t   n = 0, wanted = 0;
     uint64_t   bytes = 0, prove_ns = 0;
     dsp_status s = DSP_OK;
-    for (uint32_t i = 0; i < pr->st->n_slices; i++) {
+    for (uint32_t i = 0; i < pr->claims.n_proved; i++) {
         const slot *t = &pr->slots[i];
         json_array_append_new(rows, row_json(pr, i));
         wanted += t->selected;
@@ -356,7 +396,7 @@ static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *er
             s = t->status;
             if (err)
                 *err = t->err;
-            dsp_context(err, s, "segment_%u", pr->st->slices[i].index);
+            dsp_context(err, s, "segment_%u", pr->claims.list[i].index);
         }
     }
     update(pr, put_totals, pr);
@@ -364,6 +404,8 @@ static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *er
     dsp_json_put(r, "segments", rows);
     dsp_json_put(r, "proved", json_integer(n));
     dsp_json_put(r, "of", json_integer(wanted));
+    if (pr->claims.f)
+        dsp_json_put(r, "insecure_srs", json_boolean(dsp_run_insecure(&pr->claims)));
     dsp_json_put(r, "coverage", json_incref(json_object_get(pr->result, "proved")));
     dsp_json_put(r, "proof_bytes", json_integer((json_int_t)bytes));
     dsp_json_put(r, "prove_seconds", dsp_json_time((double)prove_ns / 1e9));
@@ -423,20 +465,23 @@ dsp_status dsp_pipe_prove(dsp_pipe *p, const dsp_prove_run_args *a, json_t **rep
         s = dsp_fail(err, DSP_E_MISSING, "%s: no segment of this run was compiled, so there is nothing to prove", pr.dir);
         goto done;
     }
-    if ((s = dsp_statement_load(&pr.st, pr.dir, err)) != DSP_OK)
+    if ((s = dsp_run_claims_load(&pr.claims, pr.dir, err)) != DSP_OK || (s = dsp_run_claims_fit(&pr.claims, pr.dir, err)) != DSP_OK)
         goto done;
-    pr.slots = DSP_NEW_N(slot, pr.st->n_slices);
-    if (!pr.slots) {
-        s = dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", pr.st->n_slices);
+    pr.st = pr.claims.st;
+    pr.n_native = pr.st ? pr.st->n_slices : 0;
+    pr.slots = DSP_NEW_N(slot, pr.claims.n_proved);
+    pr.proved = DSP_NEW_N(bool, pr.claims.n);
+    if (!pr.slots || !pr.proved) {
+        s = dsp_fail(err, DSP_E_NOMEM, "no memory for %u segments", pr.claims.n);
         goto done;
     }
-    if ((s = select_slices(&pr, err)) != DSP_OK || (s = dsp_run_secret_load(pr.secret, pr.dir, pr.st, err)) != DSP_OK)
+    if ((s = select_slices(&pr, err)) != DSP_OK || (pr.st && (s = dsp_run_secret_load(pr.secret, pr.dir, pr.st, err)) != DSP_OK))
         goto done;
     pr.secret_id = dsp_sha256(pr.secret, 32);
     if ((s = prove_all(&pr, err)) == DSP_OK)
         s = conclude(&pr, report, t0, err);
 done:
-    for (uint32_t i = 0; pr.slots && i < pr.st->n_slices; i++)
+    for (uint32_t i = 0; pr.slots && i < pr.n_native; i++)
         if (pr.slots[i].slice)
             pr.slots[i].slice->backend->free(pr.slots[i].slice);
     for (unsigned i = 0; pr.space && i < dsp_pool_threads(p->pool); i++)
@@ -446,7 +491,8 @@ done:
     pthread_mutex_destroy(&pr.lock);
     dsp_wipe(pr.secret, sizeof pr.secret);
     json_decref(pr.result);
-    dsp_statement_free(pr.st);
+    dsp_run_claims_release(&pr.claims);
+    dsp_free(pr.proved);
     dsp_free(pr.slots);
     dsp_free(pr.result_path);
     dsp_free(pr.ledger_path);

@@ -89,11 +89,12 @@ static dsp_status old_folder(dsp_run_folder *f, const dsp_model *m, const dsp_ru
 {
     char      *path = NULL;
     json_t    *result = NULL;
-    char       input[65], key[65], model[65];
+    char       input[65], key[65], model[65], id[65];
+    dsp_digest_hex(id, &m->claim_id);
     dsp_digest_hex(input, &c->input);
     dsp_digest_hex(key, &m->run_key);
     dsp_digest_hex(model, &m->g->digest);
-    const dsp_run_fit fit = {.input_sha256 = input, .run_key = key, .model_sha256 = model, .complete_too = c->take_complete};
+    const dsp_run_fit fit = {.input_sha256 = input, .run_key = key, .model_sha256 = model, .model_id = id, .complete_too = c->take_complete};
     dsp_status        s = dsp_run_fitting(&f->dir, c->root, &fit, err);
     if (s != DSP_OK || !f->dir)
         return s;

@@ -11,6 +11,8 @@
 #include "pipeline/checkpoint.h"
 #include "pipeline/paths.h"
 #include "pipeline/resume.h"
+#include "pipeline/run_ezkl.h"
+#include "pipeline/runclaims.h"
 #include "pipeline/runfiles.h"
 #include "prover/prove.h"
 
@@ -26,9 +28,10 @@ typedef struct {
     json_t             *result;
     dsp_digest          input_digest;
     dsp_store           store;
-    dsp_statement      *st;
+    dsp_run_claims      claims;        /* with both statements */
+    dsp_run_ezkl        ezkl;
     uint64_t            saturated, macs_done;
-    uint32_t            n_witnessed, n_done, n_restored;
+    uint32_t            n_witnessed, n_ezkl, n_done, n_restored;
 } runner;
 
 /* ---- the run's folder ---- */
@@ -60,7 +63,7 @@ static dsp_status begin(runner *r, dsp_err *err)
     dsp_json_put(o, "input_path", rel(r->folder.dir, r->input_path));
     dsp_json_put(o, "input_sha256", dsp_json_hex(&r->input_digest));
     dsp_json_put(o, "model_sha256", dsp_json_hex(&r->m->g->digest));
-    dsp_json_put(o, "model_id", dsp_json_hex(&r->m->model_id));
+    dsp_json_put(o, "model_id", dsp_json_hex(&r->m->claim_id));
     dsp_json_put(o, "run_key", dsp_json_hex(&r->m->run_key));
     dsp_json_put(o, "nonce", dsp_json_hex(&nonce));
     dsp_json_put(chain, "total_slices", json_integer(r->m->n));
@@ -78,6 +81,23 @@ static void report_progress(const runner *r)
     dsp_pipe_progress(r->p, "run", r->n_done, r->m->n, all > 0 ? (double)r->macs_done / all : 0, 0);
 }
 
+/* What proving the segment takes: the circuit and the proving key are large and stay where compile put them. */
+static json_t *circuit_json(const runner *r, const dsp_seg *s)
+{
+    json_t *o = json_object();
+    dsp_json_put(o, "compiled", rel(r->folder.dir, s->ezkl->compiled));
+    dsp_json_put(o, "compiled_sha256", dsp_json_hex(&s->ezkl->compiled_digest));
+    dsp_json_put(o, "pk_key", rel(r->folder.dir, s->ezkl->pk));
+    dsp_json_put(o, "pk_key_sha256", dsp_json_hex(&s->ezkl->pk_digest));
+    dsp_json_put(o, "settings_sha256", dsp_json_hex(&s->ezkl->settings_digest));
+    dsp_json_put(o, "scale", json_integer(r->m->scale));
+    dsp_json_put(o, "logrows", json_integer(s->ezkl->circuit.logrows));
+    dsp_json_put(o, "insecure_srs", json_boolean(s->ezkl->insecure));
+    return o;
+}
+
+static dsp_status run_ezkl(void *arg, dsp_seg *s, dsp_err *err) { return dsp_run_ezkl_segment(&((const runner *)arg)->ezkl, s, err); }
+
 static dsp_status after_segment(void *arg, dsp_seg *s, dsp_err *err)
 {
     runner *r = arg;
@@ -91,32 +111,42 @@ static dsp_status after_segment(void *arg, dsp_seg *s, dsp_err *err)
             return st;
         }
     }
-    dsp_json_put(w, "method", json_string(s->slice ? s->slice->backend->method : "onnx_only"));
+    const bool ezkl = dsp_seg_by_ezkl(s);
+    dsp_json_put(w, "method", json_string(s->slice ? s->slice->backend->method : ezkl ? "ezkl_gen_witness" : s->ezkl ? "ezkl_fallback_onnx" : "onnx_only"));
     dsp_json_put(w, "execution_time", dsp_json_time(s->seconds));
-    dsp_json_put(w, "attempted_ezkl", json_false());
-    dsp_json_put(w, "attempted_backend", s->slice ? json_string(s->slice->backend->name) : json_null());
+    dsp_json_put(w, "attempted_ezkl", json_boolean(s->ezkl != NULL));
+    dsp_json_put(w, "attempted_backend", s->slice ? json_string(s->slice->backend->name) : s->ezkl ? json_string("ezkl") : json_null());
     dsp_json_put(w, "success", json_true());
-    dsp_json_put(w, "input_file", json_string("unknown"));
-    snprintf(file, sizeof file, "%s/witness.bin", s->name);
-    dsp_json_put(w, "output_file", json_string(s->slice ? file : "unknown"));
+    snprintf(file, sizeof file, "%s/input.json", s->name);
+    dsp_json_put(w, "input_file", json_string(ezkl ? file : "unknown"));
+    snprintf(file, sizeof file, "%s/witness.%s", s->name, ezkl ? "json" : "bin");
+    dsp_json_put(w, "output_file", json_string(s->slice || ezkl ? file : "unknown"));
     dsp_json_put(w, "saturated_cells", json_integer((json_int_t)s->saturated));
-    if (!s->slice)
-        dsp_json_put(w, "reason", json_string(s->reason));
+    if (!s->slice && !ezkl)
+        dsp_json_put(w, "reason", json_string(dsp_seg_reason(s)));
+    if (s->fell_back) {
+        dsp_json_put(w, "error", json_string(s->fall_error));
+        dsp_json_put(w, "attempts", json_pack("[{s:s,s:s,s:o,s:s},{s:s,s:s,s:o,s:n}]", "backend", "ezkl", "stage", "gen-witness", "seconds", dsp_json_time(s->ezkl_seconds),
+                                              "error", s->fall_error, "backend", "onnx", "stage", "run", "seconds", dsp_json_time(s->seconds - s->ezkl_seconds), "error"));
+    }
     dsp_json_put(e, "segment_id", json_string(s->name));
-    dsp_json_put(e, "backend", s->slice ? json_string(s->slice->backend->name) : json_null());
-    if (s->slice)
-        dsp_json_put(e, "vk_sha256", dsp_json_hex(&s->slice->digest));
+    dsp_json_put(e, "backend", s->slice ? json_string(s->slice->backend->name) : ezkl ? json_string("ezkl") : json_null());
+    if (s->slice || ezkl)
+        dsp_json_put(e, "vk_sha256", dsp_json_hex(s->slice ? &s->slice->digest : &s->ezkl->vk_digest));
+    if (ezkl)
+        dsp_json_put(e, "ezkl", circuit_json(r, s));
     dsp_json_put(e, "macs", json_integer((json_int_t)s->macs));
     dsp_json_put(e, "witness_execution", w);
     json_array_append_new(dsp_json_array_at(chain, "execution_results"), e);
-    r->n_witnessed += s->slice != NULL;
+    r->n_witnessed += s->slice || ezkl;
+    r->n_ezkl += ezkl;
     r->saturated += s->saturated;
     r->n_done++;
     r->macs_done += s->macs + 1;
     report_progress(r);
-    dsp_json_put(chain, "ezkl_witness_slices", json_integer(0));
+    dsp_json_put(chain, "ezkl_witness_slices", json_integer(r->n_ezkl));
     dsp_json_put(chain, "witness_slices", json_integer(r->n_witnessed));
-    dsp_pipe_say(r->p, DSP_SAY_DEBUG, "%s: %s, %.3f s%s", s->name, s->slice ? "integers" : "ONNX Runtime", s->seconds,
+    dsp_pipe_say(r->p, DSP_SAY_DEBUG, "%s: %s, %.3f s%s", s->name, s->slice ? "integers" : ezkl ? "ezkl" : "ONNX Runtime", s->seconds,
                  s->restored ? ", finished before" : "");
     return save(r, false, err);
 }
@@ -124,7 +154,10 @@ static dsp_status after_segment(void *arg, dsp_seg *s, dsp_err *err)
 static dsp_status restore_segment(void *arg, dsp_seg *s, bool *done, dsp_err *err)
 {
     runner          *r = arg;
-    const dsp_status st = dsp_checkpoint_restore(done, &r->check, r->m, s, &r->store, err);
+    dsp_status       st = DSP_OK;
+    *done = false;
+    if (!s->ezkl || dsp_run_ezkl_ready(r->folder.dir, s))
+        st = dsp_checkpoint_restore(done, &r->check, r->m, s, &r->store, err);
     r->n_restored += st == DSP_OK && *done;
     return st;
 }
@@ -142,10 +175,10 @@ static dsp_status add_pubs(runner *r, int use, dsp_err *err)
             const dsp_io    *io = &s->slice->io[k];
             const dsp_value *v = &g->values[s->io_value[k]];
             const int        is = v->is_input ? DSP_STMT_INPUT : v->is_output ? DSP_STMT_OUTPUT : DSP_STMT_INNER;
-            if (!io->pub || is != use || dsp_statement_pub(r->st, io->name) != DSP_NONE)
+            if (!io->pub || is != use || dsp_statement_pub(r->claims.st, io->name) != DSP_NONE)
                 continue;
-            dsp_stmt_pub *q = &r->st->pubs[r->st->n_pubs++];
-            q->name = dsp_arena_strdup(r->st->arena, io->name);
+            dsp_stmt_pub *q = &r->claims.st->pubs[r->claims.st->n_pubs++];
+            q->name = dsp_arena_strdup(r->claims.st->arena, io->name);
             q->use = (uint8_t)((v->is_input ? DSP_STMT_INPUT : 0) | (v->is_output ? DSP_STMT_OUTPUT : 0) |
                                (!v->is_input && !v->is_output ? DSP_STMT_INNER : 0));
             memcpy(q->dims, io->dims, sizeof q->dims);
@@ -163,7 +196,7 @@ static int by_name(const void *a, const void *b) { return strcmp(((const dsp_stm
 /* Graph inputs and outputs in the order of the model. */
 static void order_pubs(runner *r)
 {
-    dsp_statement *st = r->st;
+    dsp_statement *st = r->claims.st;
     uint32_t       at = 0;
     for (int pass = 0; pass < 2; pass++) {
         const uint32_t n = pass ? r->m->g->n_outputs : r->m->g->n_inputs, *v = pass ? r->m->g->outputs : r->m->g->inputs;
@@ -183,33 +216,33 @@ static dsp_status commit_edges(runner *r, dsp_err *err)
 {
     uint8_t    secret[32];
     dsp_status s = DSP_OK;
-    const dsp_digest in = dsp_run_inputs_digest(r->st);
-    dsp_run_secret(secret, r->folder.drawn, &r->st->run_key, r->st->nonce, &in);
+    const dsp_digest in = dsp_run_inputs_digest(r->claims.st);
+    dsp_run_secret(secret, r->folder.drawn, &r->claims.st->run_key, r->claims.st->nonce, &in);
     for (uint32_t i = 0; i < r->m->n && s == DSP_OK; i++) {
         const dsp_seg *g = &r->m->segs[i];
         for (uint32_t k = 0; g->slice && k < g->slice->n_io && s == DSP_OK; k++) {
             const dsp_io *io = &g->slice->io[k];
-            if (io->pub || dsp_statement_edge(r->st, io->name) != DSP_NONE)
+            if (io->pub || dsp_statement_edge(r->claims.st, io->name) != DSP_NONE)
                 continue;
-            dsp_stmt_edge *e = &r->st->edges[r->st->n_edges];
-            e->name = dsp_arena_strdup(r->st->arena, io->name);
+            dsp_stmt_edge *e = &r->claims.st->edges[r->claims.st->n_edges];
+            e->name = dsp_arena_strdup(r->claims.st->arena, io->name);
             const int64_t *cells = r->store.v[g->io_value[k]].cells;
             if (!e->name || !cells)
                 s = dsp_fail(err, DSP_E_BUG, "boundary \"%s\" has no value", io->name);
             else
-                s = g->slice->backend->commit(&e->root, g->slice, k, cells, &r->st->run_key, secret, r->p->pool, err);
-            r->st->n_edges++;
+                s = g->slice->backend->commit(&e->root, g->slice, k, cells, &r->claims.st->run_key, secret, r->p->pool, err);
+            r->claims.st->n_edges++;
         }
     }
     dsp_wipe(secret, sizeof secret);
-    qsort(r->st->edges, r->st->n_edges, sizeof *r->st->edges, by_name);
+    qsort(r->claims.st->edges, r->claims.st->n_edges, sizeof *r->claims.st->edges, by_name);
     return s;
 }
 
 static dsp_status make_statement(runner *r, dsp_err *err)
 {
     const dsp_model *m = r->m;
-    dsp_statement   *st = r->st = dsp_statement_create();
+    dsp_statement   *st = r->claims.st = dsp_statement_create();
     uint32_t         n_io = 0;
     dsp_status       s;
     for (uint32_t i = 0; i < m->n; i++)
@@ -227,7 +260,7 @@ static dsp_status make_statement(runner *r, dsp_err *err)
         if (g->slice)
             st->slices[st->n_slices++] = (dsp_stmt_slice){g->name, i, g->slice->digest, g->macs};
         else
-            st->unproved[st->n_unproved++] = (dsp_stmt_unproved){g->name, *g->reason ? g->reason : "not compiled", i, g->macs};
+            st->unproved[st->n_unproved++] = (dsp_stmt_unproved){g->name, dsp_seg_by_ezkl(g) ? DSP_FOREIGN_REASON : dsp_seg_reason(g), i, g->macs};
     }
     if ((s = add_pubs(r, DSP_STMT_INPUT, err)) != DSP_OK || (s = add_pubs(r, DSP_STMT_OUTPUT, err)) != DSP_OK ||
         (s = add_pubs(r, DSP_STMT_INNER, err)) != DSP_OK)
@@ -254,12 +287,12 @@ static dsp_status write_boundaries(runner *r, dsp_err *err)
 {
     char      *dir = dsp_path_join(r->folder.dir, "boundaries");
     dsp_status s = dir ? dsp_mkdirs(dir, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
-    for (uint32_t e = 0; e < r->st->n_edges && s == DSP_OK; e++) {
-        const dsp_val *v = edge_value(r, r->st->edges[e].name);
+    for (uint32_t e = 0; e < r->claims.st->n_edges && s == DSP_OK; e++) {
+        const dsp_val *v = edge_value(r, r->claims.st->edges[e].name);
         char           name[32];
         snprintf(name, sizeof name, "%u.bin", e);
         char *path = dsp_path_join(dir, name);
-        s = path ? dsp_boundary_write(path, r->st->edges[e].name, v->io->dims, v->cells, r->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+        s = path ? dsp_boundary_write(path, r->claims.st->edges[e].name, v->io->dims, v->cells, r->claims.st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
         dsp_free(path);
     }
     dsp_free(dir);
@@ -274,13 +307,13 @@ static dsp_status write_segment(runner *r, const dsp_seg *g, dsp_err *err)
     dsp_status       s = rows && vk && wit && dir ? dsp_mkdirs(dir, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for segment %u", g->index);
     for (uint32_t k = 0; k < g->slice->n_io && s == DSP_OK; k++) {
         const dsp_io *io = &g->slice->io[k];
-        rows[k].place = io->pub ? dsp_statement_pub(r->st, io->name) : dsp_statement_edge(r->st, io->name);
+        rows[k].place = io->pub ? dsp_statement_pub(r->claims.st, io->name) : dsp_statement_edge(r->claims.st, io->name);
         rows[k].digest = dsp_cells_digest(r->store.v[g->io_value[k]].cells, io->count);
     }
     if (s == DSP_OK)
         s = dsp_file_write_fast(vk, g->vk, g->vk_len, 0644, err);
     if (s == DSP_OK)
-        s = dsp_witness_write(wit, g->slice, rows, r->st, err);
+        s = dsp_witness_write(wit, g->slice, rows, r->claims.st, err);
     dsp_free(rows);
     dsp_free(vk);
     dsp_free(wit);
@@ -292,18 +325,33 @@ static dsp_status write_statement(runner *r, dsp_err *err)
 {
     dsp_buf    b = {0};
     char      *path = dsp_path_join(r->folder.dir, "statement.bin"), *record = dsp_path_join(r->folder.dir, "quantization.json");
-    dsp_status s = path && record ? dsp_statement_write(&b, r->st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+    dsp_status s = path && record ? dsp_statement_write(&b, r->claims.st, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
     if (s == DSP_OK)
         s = dsp_file_write_fast(record, r->m->record_bytes, r->m->record_len, 0644, err);
     if (s == DSP_OK)
         s = dsp_file_write(path, b.p, b.len, 0644, err);
     if (s == DSP_OK) {
-        const dsp_digest d = dsp_sha256(b.p, b.len);
-        dsp_json_put(r->result, "statement_sha256", dsp_json_hex(&d));
+        r->claims.st_digest = dsp_sha256(b.p, b.len);
+        dsp_json_put(r->result, "statement_sha256", dsp_json_hex(&r->claims.st_digest));
     }
     dsp_buf_release(&b);
     dsp_free(path);
     dsp_free(record);
+    return s;
+}
+
+static dsp_status write_foreign(runner *r, dsp_err *err)
+{
+    dsp_digest d;
+    dsp_status s = r->n_ezkl ? dsp_run_foreign(&r->claims.f, &r->ezkl, r->folder.nonce, r->claims.st ? &r->claims.st_digest : NULL, err) : DSP_OK;
+    if (s == DSP_OK)
+        s = dsp_run_foreign_write(&d, &r->ezkl, r->claims.f, err);
+    if (s == DSP_OK && r->claims.f) {
+        dsp_json_put(r->result, "foreign_sha256", dsp_json_hex(&d));
+        dsp_json_put(r->result, "insecure_srs", json_boolean(dsp_run_insecure(&r->claims)));
+    }
+    if (s == DSP_OK && (r->claims.st || r->claims.f) && (s = dsp_run_claims_make(&r->claims, err)) == DSP_OK)
+        dsp_json_put(r->result, "model_id", dsp_json_hex(&r->claims.model_id));
     return s;
 }
 
@@ -399,7 +447,7 @@ static dsp_status finish(runner *r, dsp_err *err)
     const dsp_graph *g = r->m->g;
     dsp_array       *out = DSP_NEW_N(dsp_array, g->n_outputs);
     json_t          *list = json_array(), *chain = json_object_get(r->result, "execution_chain");
-    uint64_t         macs = 0, clamped = 0;
+    uint64_t         clamped = 0;
     char             text[16], now[32];
     dsp_status       s = out ? DSP_OK : dsp_fail(err, DSP_E_NOMEM, "no memory for the outputs");
     for (uint32_t i = 0; i < g->n_outputs && s == DSP_OK; i++) {
@@ -418,15 +466,13 @@ static dsp_status finish(runner *r, dsp_err *err)
         s = compare(r, out, err);
     if (s != DSP_OK)
         goto done;
-    for (uint32_t i = 0; i < r->m->n; i++)
-        macs += r->m->segs[i].slice ? r->m->segs[i].macs : 0;
     for (uint32_t i = 0; i < r->store.n; i++)
         clamped += r->store.v[i].clamped;
-    snprintf(text, sizeof text, "%.1f%%", r->m->n ? 100.0 * r->m->n_proved / r->m->n : 0.0);
+    snprintf(text, sizeof text, "%.1f%%", r->m->n ? 100.0 * r->n_witnessed / r->m->n : 0.0);
     dsp_json_put(chain, "overall_security", json_string(text));
     dsp_json_put(chain, "overall_security_measures", json_string("segments with a witness, percent"));
-    if (r->st)
-        dsp_json_put(r->result, "witnessed", dsp_coverage(r->st, r->m->n_proved, macs));
+    if (r->claims.n)
+        dsp_json_put(r->result, "witnessed", dsp_run_coverage(&r->claims, NULL));
     dsp_json_put(r->result, "saturated_cells", json_integer((json_int_t)r->saturated));
     dsp_json_put(r->result, "clamped_cells", json_integer((json_int_t)clamped));
     dsp_json_put(r->result, "performance_comparison", json_pack("{s:s}", "note", "integers are exact; --compare measures them against the float model"));
@@ -452,7 +498,7 @@ static void drop_checkpoints(const runner *r)
 {
     for (uint32_t i = 0; i < r->m->n; i++) {
         dsp_checkpoint_remove(&r->check, i);
-        char *dir = r->m->segs[i].slice ? NULL : dsp_segment_file(r->folder.dir, i, "");
+        char *dir = r->m->segs[i].slice || dsp_seg_by_ezkl(&r->m->segs[i]) ? NULL : dsp_segment_file(r->folder.dir, i, "");
         if (dir)
             rmdir(dir);   /* of a segment that leaves nothing else */
         dsp_free(dir);
@@ -471,7 +517,9 @@ static dsp_status make_report(runner *r, json_t **report)
 
 static dsp_status execute(runner *r, dsp_err *err)
 {
-    const dsp_pass_opts opts = {.no_fallback = r->a->no_fallback, .restore = r->folder.continued ? restore_segment : NULL, .after = after_segment, .arg = r};
+    const dsp_pass_opts opts = {.no_fallback = r->a->no_fallback, .restore = r->folder.continued ? restore_segment : NULL, .after = after_segment, .ezkl = run_ezkl,
+                                .arg = r};
+    r->ezkl = (dsp_run_ezkl){r->p, r->m, &r->store, r->folder.dir, r->a->no_fallback};
     dsp_status          s = dsp_store_init(&r->store, r->m, err);
     report_progress(r);
     if (s == DSP_OK)
@@ -483,6 +531,8 @@ static dsp_status execute(runner *r, dsp_err *err)
         if (s == DSP_OK)
             s = write_statement(r, err);
     }
+    if (s == DSP_OK)
+        s = write_foreign(r, err);
     if (s == DSP_OK)
         s = finish(r, err);
     if (s == DSP_OK)
@@ -497,7 +547,7 @@ static dsp_status make_run(runner *r, json_t **report, dsp_err *err)
         return s;
     r->input_digest = dsp_arrays_digest(r->in, r->m->g->n_inputs);
     const dsp_run_choice choice = {.root = r->root, .input = r->input_digest, .fresh = r->a->fresh,
-                                   .take_complete = r->a->take_complete && !r->a->compare && (!r->a->no_fallback || r->m->n_proved == r->m->n)};
+                                   .take_complete = r->a->take_complete && !r->a->compare && (!r->a->no_fallback || r->m->n_proved + r->m->n_ezkl == r->m->n)};
     if ((s = dsp_run_open(&r->folder, r->m, &choice, err)) != DSP_OK)
         return s;
     r->check = (dsp_checkpoint){r->folder.dir, r->folder.nonce, r->input_digest};
@@ -543,7 +593,7 @@ dsp_status dsp_pipe_run(dsp_pipe *p, const dsp_run_args *a, json_t **report, dsp
         s = make_run(&r, report, err);
     }
 done:
-    dsp_statement_free(r.st);
+    dsp_run_claims_release(&r.claims);
     dsp_store_release(&r.store);
     if (r.m)
         dsp_model_inputs_free(r.in, r.m->g);

@@ -192,18 +192,19 @@ json_t *dsp_chain_json(const dsp_model *m, const char *from)
         char   *circuit = NULL;
         json_t *meta_seg = json_array_get(json_object_get(m->meta, "segments"), i);
         json_t *shape = json_object_get(json_object_get(meta_seg, "shape"), "tensor_shape");
+        const bool proved = s->slice || s->ezkl;
         snprintf(rel, sizeof rel, "%s/%s/%s_circuit.bin", s->name, dsp_backend_native()->folder, s->name);
-        circuit = dsp_path_join(m->slices_dir, rel);
+        circuit = s->ezkl ? dsp_strdup(s->ezkl->compiled) : dsp_path_join(m->slices_dir, rel);
         json_t *onnx = relative(from, m->slices->segment_path[i]), *cp = circuit ? relative(from, circuit) : json_null();
         dsp_json_put(e, "path", json_incref(onnx));
         dsp_json_put(e, "sha256", dsp_json_hex(&m->slices->segment_digest[i]));
         dsp_json_put(e, "input_shape", json_deep_copy(json_object_get(shape, "input")));
         dsp_json_put(e, "output_shape", json_deep_copy(json_object_get(shape, "output")));
         dsp_json_put(e, "ezkl_compatible", json_true());
-        dsp_json_put(e, "ezkl", json_false());
+        dsp_json_put(e, "ezkl", json_boolean(s->ezkl != NULL));
         dsp_json_put(e, "native", json_boolean(s->slice != NULL));
-        dsp_json_put(e, "backend", s->slice ? json_string("native") : json_null());
-        dsp_json_put(e, "circuit_size", json_integer((json_int_t)s->vk_len));
+        dsp_json_put(e, "backend", s->slice ? json_string("native") : s->ezkl ? json_string("ezkl") : json_null());
+        dsp_json_put(e, "circuit_size", json_integer((json_int_t)(s->ezkl ? s->ezkl->vk_len : s->vk_len)));
         dsp_json_put(e, "dependencies", json_deep_copy(json_object_get(meta_seg, "dependencies")));
         dsp_json_put(e, "parameters", json_integer((json_int_t)s->params));
         dsp_json_put(e, "macs", json_integer((json_int_t)s->macs));
@@ -217,6 +218,19 @@ json_t *dsp_chain_json(const dsp_model *m, const char *from)
                 dsp_free(key);
             }
             dsp_json_put(e, "vk_sha256", dsp_json_hex(&s->slice->digest));
+        } else if (s->ezkl) {
+            static const char *const keys[] = {"settings", "vk_key", "pk_key"}, *const as[] = {"settings_path", "vk_path", "pk_path"};
+            const json_t            *z = json_object_get(json_object_get(meta_seg, "compilation"), "ezkl");
+            dsp_json_put(e, "circuit_path", json_incref(cp));
+            for (int k = 0; k < 3; k++) {
+                char *file = dsp_path_join(m->slices_dir, dsp_json_str(z, keys[k]));
+                dsp_json_put(e, as[k], file ? relative(from, file) : json_null());
+                dsp_free(file);
+            }
+            dsp_json_put(e, "vk_sha256", dsp_json_hex(&s->ezkl->vk_digest));
+            dsp_json_put(e, "compiled_sha256", dsp_json_hex(&s->ezkl->compiled_digest));
+            dsp_json_put(e, "pk_sha256", dsp_json_hex(&s->ezkl->pk_digest));
+            dsp_json_put(e, "settings_sha256", dsp_json_hex(&s->ezkl->settings_digest));
         } else {
             dsp_json_put(e, "reason", json_string(s->reason));
         }
@@ -225,14 +239,14 @@ json_t *dsp_chain_json(const dsp_model *m, const char *from)
             next = json_string(nn);
         }
         dsp_json_put(n, "segment_id", json_string(s->name));
-        dsp_json_put(n, "primary", json_incref(s->slice ? cp : onnx));
+        dsp_json_put(n, "primary", json_incref(proved ? cp : onnx));
         dsp_json_put(n, "fallback", json_incref(onnx));
-        dsp_json_put(n, "use_circuit", json_boolean(s->slice != NULL));
+        dsp_json_put(n, "use_circuit", json_boolean(proved));
         dsp_json_put(n, "next", next);
-        dsp_json_put(n, "circuit_path", s->slice ? json_incref(cp) : json_null());
+        dsp_json_put(n, "circuit_path", proved ? json_incref(cp) : json_null());
         dsp_json_put(n, "onnx_path", json_incref(onnx));
-        dsp_json_put(map, s->slice && json_is_string(cp) ? json_string_value(cp) : s->name, json_incref(onnx));
-        dsp_json_put(have, s->name, json_boolean(s->slice != NULL));
+        dsp_json_put(map, proved && json_is_string(cp) ? json_string_value(cp) : s->name, json_incref(onnx));
+        dsp_json_put(have, s->name, json_boolean(proved));
         dsp_json_put(slices, s->name, e);
         dsp_json_put(nodes, s->name, n);
         json_decref(onnx);
@@ -247,10 +261,11 @@ json_t *dsp_chain_json(const dsp_model *m, const char *from)
     dsp_json_put(o, "slices_path", relative(from, m->slices_dir));
     if (m->n_proved) {
         dsp_json_put(o, "record_sha256", dsp_json_hex(&m->record->digest));
-        dsp_json_put(o, "model_id", dsp_json_hex(&m->model_id));
         dsp_json_put(o, "run_key", dsp_json_hex(&m->run_key));
     }
-    dsp_json_put(o, "overall_security", json_real(m->n ? floor(1000.0 * m->n_proved / m->n + 0.5) / 10 : 0));
+    if (m->n_proved || m->n_ezkl)
+        dsp_json_put(o, "model_id", dsp_json_hex(&m->claim_id));
+    dsp_json_put(o, "overall_security", json_real(m->n ? floor(1000.0 * (m->n_proved + m->n_ezkl) / m->n + 0.5) / 10 : 0));
     dsp_json_put(o, "overall_security_measures", json_string("segments with a circuit, percent"));
     dsp_json_put(o, "slices", slices);
     dsp_json_put(o, "execution_chain", chain);

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "format/container.h"
+#include "pipeline/runclaims.h"
 #include "pipeline/runfiles.h"
 
 dsp_status dsp_run_key_load(dsp_slice **sl, const char *dir, const dsp_statement *st, uint32_t i, dsp_err *err)
@@ -100,6 +101,30 @@ static bool file_is(const char *dir, const char *name, const dsp_digest *want)
     return same;
 }
 
+static bool segment_file_is(const char *dir, uint32_t index, const char *name, const dsp_digest *want)
+{
+    char rel[64];
+    snprintf(rel, sizeof rel, "segment_%u/%s", index, name);
+    return file_is(dir, rel, want);
+}
+
+/* Statement, keys, settings and witnesses of the segments that ezkl proves. */
+static bool foreign_intact(const char *dir, const json_t *result, const dsp_model *m)
+{
+    dsp_run_claims c;
+    dsp_digest     want;
+    bool           ok = dsp_run_claims_load(&c, dir, NULL) == DSP_OK && c.f && dsp_run_claims_fit(&c, dir, NULL) == DSP_OK && dsp_digest_eq(&c.model_id, &m->claim_id) &&
+              dsp_json_digest(&want, result, "foreign_sha256") && file_is(dir, "foreign.bin", &want);
+    for (uint32_t i = 0; ok && i < c.f->n_segments; i++) {
+        const dsp_foreign_segment *g = &c.f->segments[i];
+        char                      *witness = dsp_segment_file(dir, g->index, "witness.json");
+        ok = witness && dsp_file_exists(witness) && segment_file_is(dir, g->index, "vk.key", &g->vk) && segment_file_is(dir, g->index, "settings.json", &g->settings);
+        dsp_free(witness);
+    }
+    dsp_run_claims_release(&c);
+    return ok;
+}
+
 bool dsp_run_intact(const char *dir, const json_t *result, const dsp_model *m)
 {
     dsp_statement *st = NULL;
@@ -120,6 +145,7 @@ bool dsp_run_intact(const char *dir, const json_t *result, const dsp_model *m)
         for (uint32_t i = 0; ok && i < st->n_slices; i++)
             ok = slice_intact(dir, st, i, NULL) == DSP_OK;
     }
+    ok = ok && (m->n_ezkl == 0 || foreign_intact(dir, result, m));
     dsp_statement_free(st);
     json_decref(chain);
     json_decref(now);
