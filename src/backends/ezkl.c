@@ -325,6 +325,8 @@ dsp_status dsp_ezkl_settings(dsp_ezkl_circuit *c, const dsp_ezkl *e, const dsp_e
     if (k != c->logrows && (s = gen_settings(e, f, r.part, scale, k, use, err)) == DSP_OK && (s = dsp_ezkl_settings_read(c, r.part, scale, &span, err)) == DSP_OK &&
         c->logrows != k)
         s = dsp_fail(err, DSP_E_UNSUPPORTED, "ezkl gen-settings: 2^%u rows were asked for, 2^%u written", k, c->logrows);
+    if (s == DSP_OK)
+        s = dsp_ezkl_settings_settle(r.part, err);
 done:
     return finish(&r, 1, s, err);
 }

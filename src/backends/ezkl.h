@@ -91,7 +91,10 @@ DSP_MUST_USE dsp_status dsp_ezkl_srs_make(char **path, const dsp_ezkl *e, const 
 /* What settings say; *span: values in the widest range check or lookup (may be NULL). DSP_E_FORMAT, also where inputs or outputs are not public or
  * parameters not fixed; DSP_E_UNSUPPORTED: an input or output has another scale. */
 DSP_MUST_USE dsp_status dsp_ezkl_settings_read(dsp_ezkl_circuit *c, const char *path, int scale, uint64_t *span, dsp_err *err);
-/* The same over bytes that anyone may have written. again: gets the settings in their one spelling, without the time at which they were written; the
+/* Rewrites settings that ezkl has just written in their one spelling. ezkl lists what is a set (range checks, lookups) in an order that changes from run to
+ * run, and its keys depend on that order: here it is sorted, so that one model gives one key. */
+DSP_MUST_USE dsp_status dsp_ezkl_settings_settle(const char *path, dsp_err *err);
+/* dsp_ezkl_settings_read over bytes that anyone may have written. again: gets the settings in their one spelling, without the time at which they were written; the
  * gates that a verifier checks are made from settings, so they are part of what identifies a circuit. May be NULL. */
 DSP_MUST_USE dsp_status dsp_ezkl_settings_parse(dsp_ezkl_circuit *c, dsp_buf *again, const uint8_t *p, size_t len, const char *what, int scale, dsp_err *err);
 /* input_data of field elements, one list per tensor of the circuit. cells: c->cells_in of them. */

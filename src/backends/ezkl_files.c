@@ -1,5 +1,6 @@
 /* JSON that ezkl reads and writes. */
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/ezkl.h"
@@ -226,6 +227,44 @@ dsp_status dsp_ezkl_settings_parse(dsp_ezkl_circuit *c, dsp_buf *again, const ui
             json_object_set_new(j, "timestamp", json_integer(0));
         s = dump(again, j, what, err);
     }
+    json_decref(j);
+    return s;
+}
+
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* Sorts a list by the one spelling of its entries. */
+static bool sort_list(json_t *list)
+{
+    const size_t n = json_array_size(list);
+    char       **text = DSP_NEW_N(char *, n);
+    bool         good = text != NULL;
+    for (size_t i = 0; i < n && good; i++)
+        good = (text[i] = json_dumps(json_array_get(list, i), JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)) != NULL;
+    if (good)
+        qsort(text, n, sizeof *text, by_text);
+    for (size_t i = 0; i < n && good; i++)
+        good = json_array_set_new(list, i, json_loads(text[i], JSON_DECODE_ANY, NULL)) == 0;
+    for (size_t i = 0; text && i < n; i++)
+        free(text[i]);
+    dsp_free(text);
+    return good;
+}
+
+dsp_status dsp_ezkl_settings_settle(const char *path, dsp_err *err)
+{
+    static const char *const sets[] = {"required_range_checks", "required_lookups"};
+    json_t    *j;
+    dsp_buf    b = {0};
+    dsp_status s = load(&j, path, err);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets && s == DSP_OK; i++)
+        if (json_is_array(json_object_get(j, sets[i])) && !sort_list(json_object_get(j, sets[i])))
+            s = dsp_fail(err, DSP_E_NOMEM, "%s: no memory to write it anew", path);
+    if (s == DSP_OK && json_object_get(j, "timestamp"))
+        json_object_set_new(j, "timestamp", json_integer(0));
+    if (s == DSP_OK && (s = dump(&b, j, path, err)) == DSP_OK)
+        s = dsp_file_write_fast(path, b.p, b.len, 0644, err);
+    dsp_buf_release(&b);
     json_decref(j);
     return s;
 }

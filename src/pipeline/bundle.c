@@ -5,6 +5,7 @@
 
 #include "pipeline/lock.h"
 #include "pipeline/paths.h"
+#include "pipeline/runclaims.h"
 #include "pipeline/runfiles.h"
 
 static dsp_status is_empty(bool *empty, const char *dir, dsp_err *err)
@@ -31,8 +32,9 @@ static dsp_status refuse_private(const char *dir, dsp_err *err)
                 s = dsp_fail(err, DSP_E_IO, "%s: holds \"%s\" of a run; choose another folder", dir, own[i]);
         if (s != DSP_OK || strncmp(e->d_name, "segment_", 8) != 0)
             continue;
-        for (int k = 0; k < 2 && s == DSP_OK; k++) {
-            char *file = dsp_path_cat(dir, e->d_name, k ? "outputs.bin" : "witness.bin", (const char *)NULL);
+        static const char *const private[] = {"outputs.bin", "witness.bin", "witness.json", "input.json"};
+        for (size_t k = 0; k < sizeof private / sizeof *private && s == DSP_OK; k++) {
+            char *file = dsp_path_cat(dir, e->d_name, private[k], (const char *)NULL);
             if (!file)
                 s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
             else if (dsp_file_exists(file))
@@ -63,10 +65,23 @@ static dsp_status copy(const char *from_dir, const char *to_dir, const char *nam
     return s;
 }
 
+/* What the verifier of one segment needs. */
+static dsp_status copy_segment(const char *from, const char *to, const dsp_run_claim *c, uint64_t *bytes, dsp_err *err)
+{
+    static const char *const native[] = {"vk.bin", "proof.bin", NULL}, *const ezkl[] = {"settings.json", "vk.key", "proof.json", NULL};
+    dsp_status               s = DSP_OK;
+    for (const char *const *name = c->by == DSP_BY_EZKL ? ezkl : native; *name && s == DSP_OK; name++) {
+        char *file = dsp_segment_file("", c->index, *name);
+        s = file ? copy(from, to, file, bytes, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
+        dsp_free(file);
+    }
+    return s;
+}
+
 dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **report, dsp_err *err)
 {
     dsp_run_place  place;
-    dsp_statement *st = NULL;
+    dsp_run_claims claims = {0};
     uint64_t       bytes = 0;
     bool           empty, writing = false;
     dsp_lock       lock = DSP_LOCK_NONE;
@@ -76,7 +91,8 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
         return s;
     if (place.chosen)
         dsp_pipe_say(p, DSP_SAY_INFO, "the newest run: %s", dsp_path_base(place.dir));
-    if ((s = dsp_statement_load(&st, place.dir, err)) != DSP_OK || (dsp_dir_exists(a->out) && (s = dsp_lock_take(&lock, a->out, "bundle", DSP_LOCK_WRITE, err)) != DSP_OK) ||
+    if ((s = dsp_run_claims_load(&claims, place.dir, err)) != DSP_OK || (s = dsp_run_claims_fit(&claims, place.dir, err)) != DSP_OK ||
+        (dsp_dir_exists(a->out) && (s = dsp_lock_take(&lock, a->out, "bundle", DSP_LOCK_WRITE, err)) != DSP_OK) ||
         (s = is_empty(&empty, a->out, err)) != DSP_OK)
         goto done;
     /* What a bundle that was cut short has left is its to complete. */
@@ -89,8 +105,8 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
     if ((s = refuse_private(a->out, err)) != DSP_OK)
         goto done;
     /* Everything is there before anything is written. */
-    for (uint32_t i = 0; i < st->n_slices && s == DSP_OK; i++) {
-        char *proof = dsp_segment_file(place.dir, st->slices[i].index, "proof.bin");
+    for (uint32_t i = 0; i < claims.n_proved && s == DSP_OK; i++) {
+        char *proof = dsp_segment_file(place.dir, claims.list[i].index, dsp_proof_file(claims.list[i].by));
         if (!proof)
             s = dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
         else if (!dsp_file_exists(proof))
@@ -102,41 +118,39 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
     if (s == DSP_OK && !lock.path)
         s = dsp_lock_take(&lock, a->out, "bundle", DSP_LOCK_WRITE, err);
     writing = s == DSP_OK;
-    for (uint32_t i = 0; i < st->n_slices && s == DSP_OK; i++) {
-        char *vk = dsp_segment_file("", st->slices[i].index, "vk.bin"), *proof = dsp_segment_file("", st->slices[i].index, "proof.bin");
-        s = vk && proof ? copy(place.dir, a->out, vk, &bytes, err) : dsp_fail(err, DSP_E_NOMEM, "no memory for a path");
-        if (s == DSP_OK)
-            s = copy(place.dir, a->out, proof, &bytes, err);
-        dsp_free(vk);
-        dsp_free(proof);
-    }
-    if (s == DSP_OK)
+    for (uint32_t i = 0; i < claims.n_proved && s == DSP_OK; i++)
+        s = copy_segment(place.dir, a->out, &claims.list[i], &bytes, err);
+    if (s == DSP_OK && claims.st)
         s = copy(place.dir, a->out, "quantization.json", &bytes, err);
-    if (s == DSP_OK)
+    if (s == DSP_OK && claims.st)
         s = copy(place.dir, a->out, "statement.bin", &bytes, err);
+    if (s == DSP_OK && claims.f)
+        s = copy(place.dir, a->out, "foreign.bin", &bytes, err);
     if (s != DSP_OK)
         goto done;
-    json_t  *r = *report = dsp_json_head(), *pub = json_array(), *un = json_array();
-    uint64_t macs = 0;
-    for (uint32_t i = 0; i < st->n_slices; i++)
-        macs += st->slices[i].macs;
-    for (uint32_t i = 0; i < st->n_pubs; i++)
-        json_array_append_new(pub, json_string(st->pubs[i].name));
-    for (uint32_t i = 0; i < st->n_unproved; i++)
-        json_array_append_new(un, json_pack("{s:i,s:s}", "segment", (int)st->unproved[i].index, "reason", st->unproved[i].reason));
+    json_t *r = *report = dsp_json_head(), *pub = json_array(), *un = json_array();
+    for (uint32_t i = 0; claims.st && i < claims.st->n_pubs; i++)
+        json_array_append_new(pub, json_string(claims.st->pubs[i].name));
+    for (uint32_t i = 0; claims.f && i < claims.f->n_tensors; i++)
+        if (!claims.st || dsp_statement_pub(claims.st, claims.f->tensors[i].name) == DSP_NONE)
+            json_array_append_new(pub, json_string(claims.f->tensors[i].name));
+    for (uint32_t i = claims.n_proved; i < claims.n; i++)
+        json_array_append_new(un, json_pack("{s:i,s:s}", "segment", (int)claims.list[i].index, "reason", claims.list[i].reason));
     dsp_json_put(r, "run_dir", json_string(place.dir));
     dsp_json_put(r, "bundle", json_string(a->out));
     dsp_json_put(r, "bytes", json_integer((json_int_t)bytes));
-    dsp_json_put(r, "model_id", dsp_json_hex(&st->model_id));
-    dsp_json_put(r, "segments", json_integer(st->n_slices));
+    dsp_json_put(r, "model_id", dsp_json_hex(&claims.model_id));
+    dsp_json_put(r, "segments", json_integer(claims.n_proved));
     dsp_json_put(r, "public_tensors", pub);
     dsp_json_put(r, "unproved", un);
-    dsp_json_put(r, "coverage", dsp_coverage(st, st->n_slices, macs));
+    if (claims.f)
+        dsp_json_put(r, "insecure_srs", json_boolean(dsp_run_insecure(&claims)));
+    dsp_json_put(r, "coverage", dsp_run_coverage(&claims, NULL));
 done:
     if (s != DSP_OK && writing)
         dsp_lock_leave(&lock);
     dsp_lock_release(&lock);
-    dsp_statement_free(st);
+    dsp_run_claims_release(&claims);
     dsp_free(place.dir);
     return s;
 }

@@ -159,7 +159,7 @@ static void put_entry(void *arg, json_t *result)
     json_t         *out;
     size_t          k;
     char            file[48];
-    snprintf(file, sizeof file, "segment_%u/proof.bin", pr->st->slices[a->i].index);
+    snprintf(file, sizeof file, "segment_%u/%s", index, dsp_proof_file(pr->claims.list[a->i].by));
     dsp_json_put(o, "proof_file", json_string(file));
     dsp_json_put(o, "success", json_boolean(t->done));
     if (t->done && !t->fresh && json_object_get(old, "proof_generation_time"))

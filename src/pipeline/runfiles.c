@@ -75,23 +75,6 @@ json_t *dsp_result_entry(json_t *result, uint32_t index)
     return NULL;
 }
 
-json_t *dsp_coverage(const dsp_statement *st, uint32_t n_done, uint64_t macs_done)
-{
-    uint64_t macs = 0;
-    for (uint32_t i = 0; i < st->n_slices; i++)
-        macs += st->slices[i].macs;
-    for (uint32_t i = 0; i < st->n_unproved; i++)
-        macs += st->unproved[i].macs;
-    const uint32_t n = st->n_slices + st->n_unproved;
-    json_t *o = json_object();
-    dsp_json_put(o, "segments", json_integer(n_done));
-    dsp_json_put(o, "of_segments", json_integer(n));
-    dsp_json_put(o, "segments_percent", json_real(n ? floor(1000.0 * n_done / n + 0.5) / 10 : 0));
-    dsp_json_put(o, "macs", json_integer((json_int_t)macs_done));
-    dsp_json_put(o, "of_macs", json_integer((json_int_t)macs));
-    dsp_json_put(o, "macs_percent", json_real(macs ? floor(1000.0 * (double)macs_done / (double)macs + 0.5) / 10 : n_done == n ? 100 : 0));
-    return o;
-}
 
 json_t *dsp_array_json(const char *name, const dsp_array *a, bool data)
 {

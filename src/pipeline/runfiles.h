@@ -34,8 +34,6 @@ bool dsp_run_intact(const char *dir, const json_t *result, const dsp_model *m);
 /* ---- JSON ---- */
 /* The entry of a segment in run_result.json's execution_results. Borrowed; NULL when there is none. */
 json_t *dsp_result_entry(json_t *result, uint32_t index);
-/* Coverage of a run: segments and multiply-accumulates, in all and among those for which has(arg, i) holds. */
-json_t *dsp_coverage(const dsp_statement *st, uint32_t n_done, uint64_t macs_done);
 
 /* A value for people: name, dtype, shape, data. Takes nothing. */
 json_t *dsp_array_json(const char *name, const dsp_array *a, bool data);
