@@ -144,8 +144,8 @@ def test_refusal_falls_back(c):
 def test_timeout(c):
     w = World(c, DSPERSE_EZKL=place(c.path('bin', 'ezkl')))
     m = w.sliced()
-    args = ['compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', '--timeout', '1']
-    run(*args, env={**w.env, 'FAKE_HANG': 'setup'}, code=1, has=['ezkl setup', 'time limit of 1 s', '.log'])
+    args = ['compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', '--timeout', '10']
+    run(*args, env={**w.env, 'FAKE_HANG': 'setup'}, code=1, has=['ezkl setup', 'time limit of 10 s', '.log'])
     gone(w)
     w.calls()
     run(*args, env=w.env)
