@@ -97,6 +97,13 @@ def test_no_tick_on_failure(c):
         check('\u2713' not in p.stdout + p.stderr, f'{args}: {p.stdout}{p.stderr}')
 
 
+def test_proofs_are_verified_when_made(c):
+    m, rd = c.proved('tiny')
+    for args, checked in (((), True), (('--no-self-verify',), False)):
+        for s in result('prove', '--rd', rd, '--force', *args)['segments']:
+            check(s['result'] == 'proved' and (s['self_verify_seconds'] > 0) == checked, str(s))
+
+
 def test_boundaries_stay_private(c):
     """No file of a bundle holds a tensor that flows between two proved segments; what is public is named."""
     m = c.model('net')
