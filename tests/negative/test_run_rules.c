@@ -61,9 +61,9 @@ static void assemble(whole *r)
         for (uint32_t t = 0; t < k->n_tensors; t++) {
             const dsp_tensor *x = &k->tensors[t];
             bool              have = false;
-            for (uint32_t p = 0; p < st->n_pubs; p++)
+            for (uint32_t p = 0; p < st->n_pubs && x->role == DSP_ROLE_PUB; p++)
                 have |= strcmp(st->pubs[p].name, x->name) == 0;
-            for (uint32_t e = 0; e < st->n_edges; e++)
+            for (uint32_t e = 0; e < st->n_edges && x->role == DSP_ROLE_EDGE; e++)
                 have |= strcmp(st->edges[e].name, x->name) == 0;
             if (!have && x->role == DSP_ROLE_PUB)
                 st->pubs[st->n_pubs++] = (dsp_stmt_pub){x->name, use_of(x->name), {x->dims[0], x->dims[1], x->dims[2]}, x->scale_bits, s->pub[i][t]};
@@ -221,6 +221,32 @@ static void made_input(void **state)
     expect(&r, DSP_R4, "a model input that a slice makes");
 }
 
+/* y = x and y = 2 x, at x = 0: one tensor that two slices make, and whoever reads y cannot say by which function. */
+static void two_makers(void **state)
+{
+    whole          r;
+    const int64_t  x = 0;
+    dsp_key *const keys[] = {copy_key("s0", "x", PUB, 15, "y", PUB, 15, 1, 1), copy_key("s1", "x", PUB, 15, "y", PUB, 15, 2, 1)};
+    (void)state;
+    start(&r, 2, keys);
+    slices_set(&r.s, "x", &x, 1);
+    assemble(&r);
+    expect(&r, DSP_R4, "made by 2 slices");
+}
+
+/* A boundary e that the first slice makes, and a public tensor e that the second reads: nothing ties one to the other. */
+static void two_roles(void **state)
+{
+    whole          r;
+    const int64_t  x = 4;
+    dsp_key *const keys[] = {copy_key("s0", "x", PUB, 15, "e", EDGE, 15, 1, 1), copy_key("s1", "e", PUB, 15, "y", PUB, 15, 1, 1)};
+    (void)state;
+    start(&r, 2, keys);
+    slices_set(&r.s, "x", &x, 1);
+    assemble(&r);
+    expect(&r, DSP_R2, "two roles in one run");
+}
+
 /* One slice under a profile of 11 bits in a run of 12. */
 static void two_profiles(void **state)
 {
@@ -239,7 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_producer),  cmocka_unit_test(cycle),      cmocka_unit_test(two_ranges), cmocka_unit_test(from_nowhere),
-        cmocka_unit_test(public_cycle), cmocka_unit_test(two_scales), cmocka_unit_test(made_input), cmocka_unit_test(two_profiles),
+        cmocka_unit_test(public_cycle), cmocka_unit_test(two_scales), cmocka_unit_test(made_input), cmocka_unit_test(two_makers), cmocka_unit_test(two_roles), cmocka_unit_test(two_profiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
