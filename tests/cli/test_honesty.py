@@ -274,6 +274,18 @@ def test_what_is_not_proved(c):
     was = changed(b, lambda st: st.unproved.pop(0))
     rejected(b, check='R1')
     put(was, b)
+    # proved segments under the numbers of others: the first one, which is not proved, would seem to be the fourth
+    def renumber(st):
+        for s in st.slices:
+            s['index'] -= 1
+        st.unproved[0].update(index=3)
+    was = changed(b, renumber)
+    for i in range(3):
+        os.rename(os.path.join(b, f'segment_{i + 1}'), os.path.join(b, f'segment_{i}'))
+    rejected(b, check='R1', has='segment 0 is called')
+    for i in reversed(range(3)):
+        os.rename(os.path.join(b, f'segment_{i}'), os.path.join(b, f'segment_{i + 1}'))
+    put(was, b)
     # multiply-accumulates
     for change in (lambda st: st.unproved[0].update(macs=1), lambda st: st.slices[0].update(macs=1 << 40)):
         was = changed(b, change)

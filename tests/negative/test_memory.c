@@ -187,11 +187,52 @@ static void long_code(void **state)
     slices_free(&s);
 }
 
+/* Vectors of 2^19 coefficients in K, and a proof of 40 bytes: refused by its length, before memory for them is taken. */
+static void short_proof(void **state)
+{
+    const dsp_code_use A = {1u << 19, 1};
+    dsp_key           *k = keys_new("short", 2, 1);
+    const uint8_t      proof[40] = "DSPSLICE";
+    const int64_t      x = 3;
+    const int64_t     *pub[2] = {&x, &x};
+    unsigned           check = 0;
+    dsp_derived       *D = NULL;
+    dsp_err            err = {DSP_OK, ""};
+    (void)state;
+    keys_tensor(k, 0, "x", DSP_ROLE_PUB, 1, -8, 7);
+    keys_tensor(k, 1, "y", DSP_ROLE_PUB, 1, -8, 7);
+    keys_view(keys_lin(k, 0, "lin", 1, 1), 0, 1);
+    keys_done(k, 1);
+    k->trees[0].C = A.C;
+    k->trees[0].n = 1u << 22;
+    k->trees[0].t = dsp_t_for_trees(k->trees[0].n, &A, 1, KEYS_BITS);
+    assert_int_equal(dsp_key_seal(k, &err), DSP_OK);
+    assert_int_equal(dsp_derive(&D, k, &err), DSP_OK);
+    assert_int_equal(dsp_key_check(D, &err), DSP_OK);
+    const dsp_slice_statement st = {.pub = pub};
+#if LIMITED
+    struct rlimit old, tight;
+    malloc_trim(0);
+    assert_int_equal(getrlimit(RLIMIT_DATA, &old), 0);
+    tight = old;
+    tight.rlim_cur = data_bytes() + ((rlim_t)8 << 20);
+    assert_int_equal(setrlimit(RLIMIT_DATA, &tight), 0);
+#endif
+    const dsp_status s = dsp_verify_slice(D, &st, proof, sizeof proof, 0, &check, &err);
+#if LIMITED
+    assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
+#endif
+    if (s != DSP_E_REJECTED || check != DSP_V4 || !strstr(err.msg, "proof has 40 bytes"))
+        fail_msg("%s: %s", dsp_status_name(s), err.msg);
+    dsp_derived_free(D);
+    dsp_key_free(k);
+}
+
 int main(void)
 {
     vec = vec_load();
     const struct CMUnitTest tests[] = {cmocka_unit_test(prover_and_verifier), cmocka_unit_test(edges), cmocka_unit_test(kept_space),
-                                       cmocka_unit_test(long_code)};
+                                       cmocka_unit_test(long_code), cmocka_unit_test(short_proof)};
     const int r = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(vec);
     return r;

@@ -265,7 +265,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_producer),  cmocka_unit_test(cycle),      cmocka_unit_test(two_ranges), cmocka_unit_test(from_nowhere),
-        cmocka_unit_test(public_cycle), cmocka_unit_test(two_scales), cmocka_unit_test(made_input), cmocka_unit_test(two_makers), cmocka_unit_test(two_roles), cmocka_unit_test(two_profiles),
+        cmocka_unit_test(public_cycle), cmocka_unit_test(two_scales), cmocka_unit_test(made_input), cmocka_unit_test(two_makers),
+        cmocka_unit_test(two_roles),    cmocka_unit_test(two_profiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,7 @@ M(q_public, O(O_FC).q = (dsp_limbs){1, {4}})
 M(q_table, T(G).hi = 14)
 M(q_no_table, O(O_ACT).x = P)
 M(no_terms, O(O_FC).n_terms = 0)
+M(term_kind, O(O_ADD).terms[0].kind = 2)
 M(bias_count, O(O_CONV).bias = W_FC)
 M(wrap_acc, cell(O(O_CONV).M.v, 0, (int64_t)1 << 55))
 M(wrap_acc_weight, cell(k->weights[W_FC].v, 0, INT64_MIN))
@@ -139,6 +140,7 @@ M(max_above, T(P).hi = 14)
 M(max_no_limbs, O(O_POOL).w.n = 0)
 M(wrap_max, O(O_POOL).w.n = 16; memset(O(O_POOL).w.w, 4, 16))
 M(table_op_kind, O(O_ACT).table = 0)
+M(table_op_range, T(G).hi = -1; O(O_ADD).q = (dsp_limbs){1, {4}}; O(O_ACT).table = 0)
 M(table_op_index, O(O_ACT).table = 2)
 M(table_op_shape, T(F).dims[0] = 1; T(F).dims[1] = 8)
 M(table_op_low, T(F).lo = 1)
@@ -229,6 +231,7 @@ static const struct { const char *name; void (*mutate)(dsp_key *); const char *e
     {"table wider than q", m_q_table, "range of q"},
     {"q bounded by nothing", m_q_no_table, "no table operation reads it"},
     {"lin without terms", m_no_terms, "terms: 'fc' has none"},
+    {"term of kind 2", m_term_kind, "term of kind 0 or 1"},
     {"bias with another length", m_bias_count, "bias"},
     {"accumulator wraps by M", m_wrap_acc, "wrap: accumulator: 'conv1'"},
     {"accumulator wraps by a weight", m_wrap_acc_weight, "wrap: accumulator: 'fc'"},
@@ -240,6 +243,7 @@ static const struct { const char *name; void (*mutate)(dsp_key *); const char *e
     {"max without limbs", m_max_no_limbs, "max: 'pool1' has no limbs"},
     {"max wraps", m_wrap_max, "wrap: max: 'pool1'"},
     {"range table for pairs", m_table_op_kind, "range of q"},
+    {"range table for pairs, where q has its own", m_table_op_range, "table: 'act' needs a pairs table"},
     {"table index 2 of 2", m_table_op_index, "table below 2"},
     {"table shapes differ", m_table_op_shape, "table: 'act'"},
     {"table value below the output's range", m_table_op_low, "table range: 'act'"},
@@ -300,7 +304,8 @@ static void test_rules_without_bytes(void **state)
     static const struct { void (*mutate)(dsp_key *); const char *expected; } list[] = {
         {m_dim_zero, "dimensions 1 to"}, {m_c_odd, "geometry out of bounds"}, {m_pad_t_large, "pads: geometry"},
         {m_weight_short, "its dimensions and its"}, {m_conv_dilation, "conv shape"}, {m_view_stride, "view: 'add'"},
-        {m_table_large, "2^1 to 2^16 rows"}, {m_conv_groups, "conv shape"},
+        {m_table_large, "2^1 to 2^16 rows"}, {m_conv_groups, "conv shape"},      {m_j_zero, "trees: budget of 'x'"}, {m_mode, "mode: 0 or 1"},
+        {m_weight_flat, "weight 'fc.w': dimension 0"},
     };
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         dsp_key     *k = sample_key();
