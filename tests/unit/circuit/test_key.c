@@ -128,6 +128,7 @@ M(q_public, O(O_FC).q = (dsp_limbs){1, {4}})
 M(q_table, T(G).hi = 14)
 M(q_no_table, O(O_ACT).x = P)
 M(no_terms, O(O_FC).n_terms = 0)
+M(op_kind, O(O_IN).kind = 4)
 M(term_kind, O(O_ADD).terms[0].kind = 2)
 M(bias_count, O(O_CONV).bias = W_FC)
 M(wrap_acc, cell(O(O_CONV).M.v, 0, (int64_t)1 << 55))
@@ -231,6 +232,7 @@ static const struct { const char *name; void (*mutate)(dsp_key *); const char *e
     {"table wider than q", m_q_table, "range of q"},
     {"q bounded by nothing", m_q_no_table, "no table operation reads it"},
     {"lin without terms", m_no_terms, "terms: 'fc' has none"},
+    {"operation of kind 4", m_op_kind, "operation of kind 0 to 3"},
     {"term of kind 2", m_term_kind, "term of kind 0 or 1"},
     {"bias with another length", m_bias_count, "bias"},
     {"accumulator wraps by M", m_wrap_acc, "wrap: accumulator: 'conv1'"},
