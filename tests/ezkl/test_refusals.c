@@ -135,6 +135,31 @@ static void unsupported(void **state)
     put_rule("");
 }
 
+/* What ezkl is never asked. */
+static void not_for_ezkl(void **state)
+{
+    json_t *r, *meta = metadata();
+    char    path[128];
+    dsp_err err;
+    (void)state;
+    snprintf(path, sizeof path, "%s/metadata.json", w.slices);
+    json_t *in = json_array_get(json_object_get(json_array_get(json_object_get(meta, "segments"), 0), "inputs"), 0);
+    dsp_json_put(in, "dtype", json_string("uint8"));
+    OK(dsp_json_save(path, meta, 4, false, &err));
+    json_decref(meta);
+    put_rule("echo 'nobody should call'; exit 1");
+    OK(compile(&(dsp_compile_args){.ezkl = "0"}, &r, &err));
+    json_decref(r);
+    meta = metadata();
+    status_is(meta, 0, "unsupported", "compiled");
+    assert_non_null(strstr(dsp_json_str(part_of(meta, 0, "ezkl"), "reason"), "not float32"));
+    in = json_array_get(json_object_get(json_array_get(json_object_get(meta, "segments"), 0), "inputs"), 0);
+    dsp_json_put(in, "dtype", json_string("float32"));
+    OK(dsp_json_save(path, meta, 4, false, &err));
+    json_decref(meta);
+    put_rule("");
+}
+
 /* No reference string: everything before stays, and the next compilation goes on behind it. */
 static void no_srs(void **state)
 {
@@ -265,7 +290,7 @@ static void forgotten(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_ezkl), cmocka_unit_test(arguments), cmocka_unit_test(too_large), cmocka_unit_test(unsupported),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_ezkl), cmocka_unit_test(arguments), cmocka_unit_test(too_large), cmocka_unit_test(unsupported), cmocka_unit_test(not_for_ezkl),
                                        cmocka_unit_test(no_srs), cmocka_unit_test(killed), cmocka_unit_test(refused_late), cmocka_unit_test(scales),
                                        cmocka_unit_test(forgotten)};
     int r = SKIPPED;
