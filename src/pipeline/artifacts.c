@@ -151,6 +151,8 @@ dsp_status dsp_witness_read(dsp_witness_row *rows, const char *path, const dsp_s
         }
         s = dsp_rd_done(&rd, true);
     }
+    if (p) /* digests of private values confirm a guess */
+        dsp_wipe(p, len);
     dsp_free(p);
     return s;
 }
