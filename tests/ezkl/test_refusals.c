@@ -271,6 +271,46 @@ static void scales(void **state)
     put_rule("");
 }
 
+/* A function that ezkl looks up has a range of 16 bits: a scale at which the sample fits there. */
+static void looked_up(void **state)
+{
+    static const int64_t dims[] = {1, 4, -2};
+    static const char    sample[] = "{\"input_data\": [[3, -2, 0.5, 0]]}";
+    char                 folder[96], path[128];
+    msg                  g = {0};
+    json_t              *r;
+    dsp_err              err;
+    (void)state;
+    put_msg(&g, 1, make_node("Sigmoid", "x", "y"));
+    put_msg(&g, 11, make_value("x", 1, dims, NULL));
+    put_msg(&g, 12, make_value("y", 1, dims, NULL));
+    put_str(&g, 2, "g");
+    msg m = make_model(g, 8, 13);
+    snprintf(folder, sizeof folder, "%s/curve", w.dir);
+    OK(dsp_mkdirs(folder, &err));
+    snprintf(path, sizeof path, "%s/model.onnx", folder);
+    OK(dsp_file_write_fast(path, m.p, m.len, 0644, &err));
+    dsp_buf_release(&m);
+    snprintf(path, sizeof path, "%s/input.json", folder);
+    OK(dsp_file_write_fast(path, sample, strlen(sample), 0644, &err));
+    const dsp_slice_args a = {.model = folder, .cuts = "none"};
+    OK(dsp_pipe_slice(&w.p, &a, &r, &err));
+    json_decref(r);
+    w.p.test_srs = false;
+    snprintf(path, sizeof path, "%s/slices", folder);
+    const dsp_compile_args c = {.slices = path, .ezkl = "*"};
+    assert_int_equal(dsp_pipe_compile(&w.p, &c, &r, &err), DSP_E_UNAVAILABLE);   /* no reference string */
+    assert_non_null(strstr(err.msg, "SRS"));
+    json_decref(r);
+    snprintf(w.slices, sizeof w.slices, "%s/curve/slices", w.dir);
+    json_t *meta = metadata();
+    snprintf(w.slices, sizeof w.slices, "%s/slices", w.dir);
+    assert_int_equal(dsp_json_u64(part_of(meta, 0, "ezkl"), "scale"), 12);   /* 3 < 2^2, a bit to spare, and the sign */
+    assert_true(dsp_json_num(json_object_get(part_of(meta, 0, "ezkl"), "check"), "max_relative_error") < 0.01);
+    json_decref(meta);
+    w.p.test_srs = true;
+}
+
 /* Without ezkl again: native alone, and nothing of ezkl in force. */
 static void forgotten(void **state)
 {
@@ -291,7 +331,7 @@ static void forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_ezkl), cmocka_unit_test(arguments), cmocka_unit_test(too_large), cmocka_unit_test(unsupported), cmocka_unit_test(not_for_ezkl),
-                                       cmocka_unit_test(no_srs), cmocka_unit_test(killed), cmocka_unit_test(refused_late), cmocka_unit_test(scales),
+                                       cmocka_unit_test(no_srs), cmocka_unit_test(killed), cmocka_unit_test(refused_late), cmocka_unit_test(scales), cmocka_unit_test(looked_up),
                                        cmocka_unit_test(forgotten)};
     int r = SKIPPED;
     if (workshop_open(&w, "tiny")) {
