@@ -31,7 +31,7 @@ dsp_status dsp_file_read(uint8_t **data, size_t *len, const char *path, size_t m
         goto done;
     }
     const size_t n = (size_t)st.st_size;
-    p = n < SIZE_MAX ? dsp_calloc(n + 1, 1) : NULL;
+    p = n < SIZE_MAX ? dsp_realloc(NULL, n + 1, 1) : NULL;
     if (!p) {
         s = dsp_fail(err, DSP_E_NOMEM, "%s: no memory for %zu bytes", path, n);
         goto done;
@@ -47,6 +47,7 @@ dsp_status dsp_file_read(uint8_t **data, size_t *len, const char *path, size_t m
         }
         at += (size_t)k;
     }
+    p[n] = 0;
     *data = p;
     *len = n;
     p = NULL;

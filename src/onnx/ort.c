@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,9 +87,7 @@ static dsp_status start(dsp_ort *o, dsp_err *err)
 #define ORT_TAKE(slot, ret, name, params) o->api.name = (ret (*) params)table[slot];
     ORT_FUNCTIONS(ORT_TAKE)
 #undef ORT_TAKE
-    OrtStatus *st = o->api.CreateEnv(ORT_LOG_FATAL, "dsperse", &o->env);
-    if (!st)
-        st = o->api.CreateCpuMemoryInfo(1, 0, &o->memory);
+    OrtStatus *st = o->api.CreateCpuMemoryInfo(1, 0, &o->memory);
     if (!st)
         st = o->api.GetAllocatorWithDefaultOptions(&o->allocator);
     return st ? failed(&o->api, st, DSP_E_UNAVAILABLE, "start", err) : DSP_OK;
@@ -98,8 +97,10 @@ dsp_status dsp_ort_open(dsp_ort **out, const char *const *candidates, dsp_err *e
 {
     *out = NULL;
     dsp_ort *o = DSP_NEW(dsp_ort);
-    if (!o)
+    if (!o || pthread_mutex_init(&o->mutex, NULL) != 0) {
+        dsp_free(o);
         return dsp_fail(err, DSP_E_NOMEM, "no memory");
+    }
     size_t n = 0, at = 0;
     char   tried[640] = "";
     be_quiet();
@@ -127,10 +128,37 @@ void dsp_ort_close(dsp_ort *o)
         o->api.ReleaseMemoryInfo(o->memory);
     if (o->env)
         o->api.ReleaseEnv(o->env);
+    pthread_mutex_destroy(&o->mutex);
     dsp_free(o);
 }
 
 const char *dsp_ort_version(const dsp_ort *o) { return o->version; }
+
+/* The environment, made for the first session. Its threads serve every later session that asks for as many: a model in fifty segments does
+ * not start and stop threads fifty times. Others bring their own. */
+static OrtStatus *environment(dsp_ort *o, unsigned threads)
+{
+    const ort_api       *a = &o->api;
+    OrtThreadingOptions *t = NULL;
+    OrtStatus           *st = NULL;
+    pthread_mutex_lock(&o->mutex);
+    if (!o->env && threads <= 1) {
+        st = a->CreateEnv(ORT_LOG_FATAL, "dsperse", &o->env);
+    } else if (!o->env) {
+        st = a->CreateThreadingOptions(&t);
+        if (!st)
+            st = a->SetGlobalIntraOpNumThreads(t, (int)threads);
+        if (!st)
+            st = a->SetGlobalSpinControl(t, 0);
+        if (!st)
+            st = a->CreateEnvWithGlobalThreadPools(ORT_LOG_FATAL, "dsperse", t, &o->env);
+        if (t)
+            a->ReleaseThreadingOptions(t);
+        o->shared_threads = st ? 0 : threads;
+    }
+    pthread_mutex_unlock(&o->mutex);
+    return st;
+}
 
 static dsp_status create(dsp_session **out, dsp_ort *o, const void *model, size_t len, const char *path, const char *dir, unsigned threads,
                          unsigned opt_level, dsp_err *err)
@@ -143,15 +171,20 @@ static dsp_status create(dsp_session **out, dsp_ort *o, const void *model, size_
     if (!session)
         return dsp_fail(err, DSP_E_NOMEM, "no memory");
     session->ort = o;
-    OrtStatus *st = a->CreateSessionOptions(&options);
+    OrtStatus *st = environment(o, threads);
+    if (!st)
+        st = a->CreateSessionOptions(&options);
     if (!st)
         st = a->SetSessionLogSeverityLevel(options, ORT_LOG_FATAL);
     if (!st)
         st = a->SetSessionGraphOptimizationLevel(options, (int)opt_level);
+    const bool shared = threads > 1 && threads == o->shared_threads;
     if (!st)
-        st = a->SetIntraOpNumThreads(options, threads > 1 ? (int)threads : 1);
-    if (!st && threads > 1)
+        st = shared ? a->DisablePerSessionThreads(options) : a->SetIntraOpNumThreads(options, threads > 1 ? (int)threads : 1);
+    if (!st && threads > 1 && !shared)
         st = a->AddSessionConfigEntry(options, "session.intra_op.allow_spinning", "0");
+    if (!st)
+        st = a->DisableCpuMemArena(options);
     if (!st && dir)
         st = a->AddSessionConfigEntry(options, "session.model_external_initializers_file_folder_path", dir);
     if (!st)
@@ -270,7 +303,7 @@ static dsp_status take(const dsp_session *s, OrtValue *value, const char *name, 
         r = failed(a, st, DSP_E_BUG, "result", err);
         goto done;
     }
-    uint8_t *copy = dsp_calloc(n ? (size_t)n : 1, bits / 8);
+    uint8_t *copy = dsp_realloc(NULL, n ? (size_t)n : 1, bits / 8);
     if (!copy) {
         r = dsp_fail(err, DSP_E_NOMEM, "output \"%.200s\": no memory for %ju elements", name, (uintmax_t)n);
         goto done;

@@ -18,6 +18,7 @@ typedef struct OrtRunOptions OrtRunOptions;
 typedef struct OrtMemoryInfo OrtMemoryInfo;
 typedef struct OrtAllocator OrtAllocator;
 typedef struct OrtTypeInfo OrtTypeInfo;
+typedef struct OrtThreadingOptions OrtThreadingOptions;
 typedef struct OrtTensorTypeAndShapeInfo OrtTensorTypeAndShapeInfo;
 
 typedef struct {
@@ -36,6 +37,7 @@ enum { ORT_API_VERSION = 13, ORT_LOG_FATAL = 4 };
     F(9, OrtStatus *, Run, (OrtSession *, const OrtRunOptions *, const char *const *in_names, const OrtValue *const *in, size_t n_in, \
                             const char *const *out_names, size_t n_out, OrtValue **out)) \
     F(10, OrtStatus *, CreateSessionOptions, (OrtSessionOptions **)) \
+    F(19, OrtStatus *, DisableCpuMemArena, (OrtSessionOptions *)) \
     F(22, OrtStatus *, SetSessionLogSeverityLevel, (OrtSessionOptions *, int level)) \
     F(23, OrtStatus *, SetSessionGraphOptimizationLevel, (OrtSessionOptions *, int level)) \
     F(24, OrtStatus *, SetIntraOpNumThreads, (OrtSessionOptions *, int n)) \
@@ -62,7 +64,13 @@ enum { ORT_API_VERSION = 13, ORT_LOG_FATAL = 4 };
     F(98, void, ReleaseTypeInfo, (OrtTypeInfo *)) \
     F(99, void, ReleaseTensorTypeAndShapeInfo, (OrtTensorTypeAndShapeInfo *)) \
     F(100, void, ReleaseSessionOptions, (OrtSessionOptions *)) \
-    F(130, OrtStatus *, AddSessionConfigEntry, (OrtSessionOptions *, const char *key, const char *value))
+    F(119, OrtStatus *, CreateEnvWithGlobalThreadPools, (int level, const char *id, const OrtThreadingOptions *, OrtEnv **)) \
+    F(120, OrtStatus *, DisablePerSessionThreads, (OrtSessionOptions *)) \
+    F(121, OrtStatus *, CreateThreadingOptions, (OrtThreadingOptions **)) \
+    F(122, void, ReleaseThreadingOptions, (OrtThreadingOptions *)) \
+    F(130, OrtStatus *, AddSessionConfigEntry, (OrtSessionOptions *, const char *key, const char *value)) \
+    F(147, OrtStatus *, SetGlobalIntraOpNumThreads, (OrtThreadingOptions *, int n)) \
+    F(149, OrtStatus *, SetGlobalSpinControl, (OrtThreadingOptions *, int on))
 
 typedef struct {
 #define ORT_MEMBER(slot, ret, name, params) ret (*name) params;

@@ -2,13 +2,17 @@
 #ifndef DSP_ONNX_ORT_SESSION_H
 #define DSP_ONNX_ORT_SESSION_H
 
+#include <pthread.h>
+
 #include "onnx/ort.h"
 #include "onnx/ort_api.h"
 
 struct dsp_ort {
     ort_api        api;
     void          *library;
-    OrtEnv        *env;
+    pthread_mutex_t mutex;           /* while env is made */
+    OrtEnv        *env;              /* NULL before the first session */
+    unsigned       shared_threads;   /* of env; 0: none */
     OrtMemoryInfo *memory;
     OrtAllocator  *allocator;
     char           version[32];

@@ -12,7 +12,9 @@
 
 typedef struct { const char *dir; const uint8_t *nonce; dsp_digest input; } dsp_checkpoint;
 
-/* Writes the outputs of a segment that has just run. */
+/* A run saves its state when this much time has gone by since it last did: a kill costs no more than that and the segment at work. */
+uint64_t dsp_checkpoint_pace_ns(void);
+/* Writes the outputs of a segment that has run in this pass. */
 DSP_MUST_USE dsp_status dsp_checkpoint_write(const dsp_checkpoint *c, dsp_model *m, const dsp_seg *s, const dsp_store *st, dsp_err *err);
 /* Puts them back into the store: *done says whether they were there, whole, and of this run, segment and inputs. A file that is
  * damaged or of something else counts as none. Fails where running the segment would. */

@@ -32,6 +32,8 @@ typedef struct {
     dsp_run_ezkl        ezkl;
     uint64_t            saturated, macs_done;
     uint32_t            n_witnessed, n_ezkl, n_done, n_restored;
+    uint32_t            n_saved;       /* segments whose outputs are on disk, from the first on */
+    uint64_t            saved_at;      /* when, dsp_clock_ns */
 } runner;
 
 /* ---- the run's folder ---- */
@@ -98,19 +100,24 @@ static json_t *circuit_json(const runner *r, const dsp_seg *s)
 
 static dsp_status run_ezkl(void *arg, dsp_seg *s, dsp_err *err) { return dsp_run_ezkl_segment(&((const runner *)arg)->ezkl, s, err); }
 
+/* The state as it is: outputs of the segments that ran since it was last saved, then the result so far. */
+static dsp_status save_state(runner *r, dsp_err *err)
+{
+    dsp_status s = DSP_OK;
+    for (; r->n_saved < r->n_done && s == DSP_OK; r->n_saved += s == DSP_OK)
+        if (!r->m->segs[r->n_saved].restored)
+            s = dsp_checkpoint_write(&r->check, r->m, &r->m->segs[r->n_saved], &r->store, err);
+    if (s == DSP_OK)
+        s = save(r, false, err);
+    r->saved_at = dsp_clock_ns();
+    return s;
+}
+
 static dsp_status after_segment(void *arg, dsp_seg *s, dsp_err *err)
 {
     runner *r = arg;
     json_t *e = json_object(), *w = json_object(), *chain = json_object_get(r->result, "execution_chain");
     char    file[64];
-    if (!s->restored) {
-        const dsp_status st = dsp_checkpoint_write(&r->check, r->m, s, &r->store, err);
-        if (st != DSP_OK) {
-            json_decref(e);
-            json_decref(w);
-            return st;
-        }
-    }
     const bool ezkl = dsp_seg_by_ezkl(s);
     dsp_json_put(w, "method", json_string(s->slice ? s->slice->backend->method : ezkl ? "ezkl_gen_witness" : s->ezkl ? "ezkl_fallback_onnx" : "onnx_only"));
     dsp_json_put(w, "execution_time", dsp_json_time(s->seconds));
@@ -148,7 +155,7 @@ static dsp_status after_segment(void *arg, dsp_seg *s, dsp_err *err)
     dsp_json_put(chain, "witness_slices", json_integer(r->n_witnessed));
     dsp_pipe_say(r->p, DSP_SAY_DEBUG, "%s: %s, %.3f s%s", s->name, s->slice ? "integers" : ezkl ? "ezkl" : "ONNX Runtime", s->seconds,
                  s->restored ? ", finished before" : "");
-    return save(r, false, err);
+    return dsp_clock_ns() - r->saved_at < dsp_checkpoint_pace_ns() ? DSP_OK : save_state(r, err);
 }
 
 static dsp_status restore_segment(void *arg, dsp_seg *s, bool *done, dsp_err *err)
@@ -522,8 +529,11 @@ static dsp_status execute(runner *r, dsp_err *err)
     r->ezkl = (dsp_run_ezkl){r->p, r->m, &r->store, r->folder.dir, r->a->no_fallback};
     dsp_status          s = dsp_store_init(&r->store, r->m, err);
     report_progress(r);
-    if (s == DSP_OK)
-        s = dsp_model_pass(r->m, &r->store, r->p, r->in, &opts, err);
+    r->saved_at = dsp_clock_ns();
+    if (s == DSP_OK && (s = dsp_model_pass(r->m, &r->store, r->p, r->in, &opts, err)) != DSP_OK) {
+        (void)save_state(r, NULL);   /* what is finished is for the next try; the caller says what failed */
+        return s;
+    }
     if (s == DSP_OK && r->m->n_proved && (s = make_statement(r, err)) == DSP_OK && (s = write_boundaries(r, err)) == DSP_OK) {
         for (uint32_t i = 0; i < r->m->n && s == DSP_OK; i++)
             if (r->m->segs[i].slice)
