@@ -64,10 +64,14 @@ static void *open_library(const char *candidate)
 
 /* Builds of the runtime from 1.29 on report over the network to their maker, and keep an identifier and a data base in the user's cache
  * folder. These variables are the only way to have none of it: the interface's switch comes after the first report. */
-static void be_quiet(void)
+void dsp_ort_be_quiet(void)
 {
-    setenv("ORT_DISABLE_TELEMETRY", "1", 1);
-    setenv("ORT_TELEMETRY_DISABLED", "1", 1);
+    static const char *const names[] = {"ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *now = getenv(names[i]);
+        if (!now || strcmp(now, "1") != 0)
+            setenv(names[i], "1", 1);
+    }
 }
 
 static dsp_status start(dsp_ort *o, dsp_err *err)
@@ -103,7 +107,7 @@ dsp_status dsp_ort_open(dsp_ort **out, const char *const *candidates, dsp_err *e
     }
     size_t n = 0, at = 0;
     char   tried[640] = "";
-    be_quiet();
+    dsp_ort_be_quiet();
     for (; candidates[n] && !o->library; n++) {
         o->library = open_library(candidates[n]);
         if (!o->library && at < sizeof tried)
@@ -158,6 +162,12 @@ static OrtStatus *environment(dsp_ort *o, unsigned threads)
     }
     pthread_mutex_unlock(&o->mutex);
     return st;
+}
+
+dsp_status dsp_ort_prepare(dsp_ort *o, unsigned threads, dsp_err *err)
+{
+    OrtStatus *st = environment(o, threads);
+    return st ? failed(&o->api, st, DSP_E_UNAVAILABLE, "start", err) : DSP_OK;
 }
 
 static dsp_status create(dsp_session **out, dsp_ort *o, const void *model, size_t len, const char *path, const char *dir, unsigned threads,

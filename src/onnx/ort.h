@@ -13,6 +13,10 @@ typedef struct dsp_session dsp_session;
  * the loader's path). Turns the runtime's telemetry off, which takes two variables in the process's environment; no other thread may change
  * the environment meanwhile. Fails with DSP_E_UNAVAILABLE and a message that names the install command. */
 DSP_MUST_USE dsp_status dsp_ort_open(dsp_ort **o, const char *const *candidates, dsp_err *err);
+/* Makes what the first session with this many threads would make: environment and threads. */
+DSP_MUST_USE dsp_status dsp_ort_prepare(dsp_ort *o, unsigned threads, dsp_err *err);
+/* The two variables alone, before dsp_ort_open in another thread: it leaves them as they are then. */
+void        dsp_ort_be_quiet(void);
 void        dsp_ort_close(dsp_ort *o);
 const char *dsp_ort_version(const dsp_ort *o);
 

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -5,8 +6,53 @@
 
 #include "pipeline/pipeline.h"
 
+static const char *const no_paths[] = {NULL};
+
+struct dsp_ort_ahead {
+    pthread_t          thread;
+    const char *const *paths;
+    unsigned           threads;
+    dsp_ort           *ort;
+};
+
+static void *open_ahead(void *arg)
+{
+    struct dsp_ort_ahead *a = arg;
+    if (dsp_ort_open(&a->ort, a->paths, NULL) == DSP_OK && dsp_ort_prepare(a->ort, a->threads, NULL) != DSP_OK) {
+        dsp_ort_close(a->ort);
+        a->ort = NULL;
+    }
+    return NULL;
+}
+
+void dsp_pipe_ort_ahead(dsp_pipe *p)
+{
+    struct dsp_ort_ahead *a = p->ort || p->ort_ahead ? NULL : DSP_NEW(struct dsp_ort_ahead);
+    if (!a)
+        return;
+    a->paths = p->ort_paths ? p->ort_paths : no_paths;
+    a->threads = dsp_pool_threads(p->pool);
+    dsp_ort_be_quiet();
+    if (pthread_create(&a->thread, NULL, open_ahead, a) == 0)
+        p->ort_ahead = a;
+    else
+        dsp_free(a);
+}
+
+/* What was opened ahead is p's. */
+static void take_ahead(dsp_pipe *p)
+{
+    if (!p->ort_ahead)
+        return;
+    pthread_join(p->ort_ahead->thread, NULL);
+    p->ort = p->ort_ahead->ort;
+    dsp_free(p->ort_ahead);
+    p->ort_ahead = NULL;
+}
+
 void dsp_pipe_release(dsp_pipe *p)
 {
+    take_ahead(p);
     dsp_ort_close(p->ort);
     p->ort = NULL;
     dsp_ezkl_free(p->ezkl);
@@ -17,10 +63,10 @@ void dsp_pipe_release(dsp_pipe *p)
 
 dsp_status dsp_pipe_ort(dsp_ort **o, dsp_pipe *p, dsp_err *err)
 {
-    static const char *const none[] = {NULL};
     dsp_status s = DSP_OK;
-    if (!p->ort)
-        s = dsp_ort_open(&p->ort, p->ort_paths ? p->ort_paths : none, err);
+    take_ahead(p);
+    if (!p->ort)   /* or again, for the message */
+        s = dsp_ort_open(&p->ort, p->ort_paths ? p->ort_paths : no_paths, err);
     *o = p->ort;
     return s;
 }

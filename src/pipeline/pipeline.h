@@ -33,6 +33,7 @@ typedef struct dsp_pipe {
     void              *say_arg;
     void             (*progress)(void *arg, const dsp_progress *p);        /* may be NULL; called by one thread at a time, with say_arg */
     dsp_ort           *ort;                /* opened on first use */
+    struct dsp_ort_ahead *ort_ahead;       /* being opened; NULL: not */
     const dsp_ezkl_places *ezkl_places;    /* where ezkl may be; NULL: not offered */
     const char *const *srs_dirs;           /* folders with kzg<k>.srs, NULL at the end; NULL: none */
     const char        *srs_own;            /* folder of insecure SRS files made here; NULL: none can be made */
@@ -43,6 +44,9 @@ typedef struct dsp_pipe {
 void dsp_pipe_release(dsp_pipe *p);
 /* The runtime; opened when it is needed for the first time. Borrowed. */
 DSP_MUST_USE dsp_status dsp_pipe_ort(dsp_ort **o, dsp_pipe *p, dsp_err *err);
+/* Starts to open it beside the caller's work, for a step that is going to need it. What fails is said by dsp_pipe_ort. Until that returns the
+ * caller changes nothing in the environment. */
+void dsp_pipe_ort_ahead(dsp_pipe *p);
 /* ezkl, likewise. DSP_E_UNAVAILABLE: none, or too old. */
 DSP_MUST_USE dsp_status dsp_pipe_ezkl(const dsp_ezkl **e, dsp_pipe *p, dsp_err *err);
 /* The SRS file of a size: a real one where there is one, else with test_srs an insecure one, made where there is none yet. *path is the caller's. */

@@ -596,6 +596,8 @@ dsp_status dsp_pipe_run(dsp_pipe *p, const dsp_run_args *a, json_t **report, dsp
     if ((s = dsp_find_slices(&slices, a->slices, err)) != DSP_OK || (s = dsp_lock_take(&r.slices_lock, slices, "run", DSP_LOCK_READ, err)) != DSP_OK ||
         (s = dsp_model_load(&r.m, a->slices, err)) != DSP_OK)
         goto done;
+    if (r.m->n_proved < r.m->n)
+        dsp_pipe_ort_ahead(p);
     if (a->eval) {
         *report = dsp_json_head();
         s = dsp_eval(p, r.m, a->eval, *report, err);
