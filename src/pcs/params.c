@@ -120,6 +120,23 @@ static bool products_ok(uint32_t a, int64_t b, uint32_t n, uint32_t t, unsigned 
     return yes;
 }
 
+/* What decides all but the closest cases without long numbers: ok is L >= bits ln 2 with L = sum over i < t of ln((n - i)/(h - i)), 0 < t <= h <= n.
+ * With N = n - i and H = h - i, 2 (N - H)/(N + H) <= ln(N/H) <= (N - H)(1/N + 1/H)/2; both are convex in i, so a sum over i is at least t times
+ * the value in the middle and at most t times the mean of the two ends. 1 yes, 0 no, -1 not said. n <= 2^22, so t (n - h) <= 2^42. */
+static int bounds_say(uint32_t n, uint32_t h, uint32_t t, unsigned bits)
+{
+    const uint64_t P = (uint64_t)t * (n - h);
+    if (bits > 4096)
+        return -1;
+    if (2000000 * P >= (uint64_t)693148 * bits * ((uint64_t)n + h - t + 1)) /* ln 2 < 0.693148 */
+        return 1;
+    const uint64_t ends[] = {n, (uint64_t)n - t + 1, h, (uint64_t)h - t + 1};
+    uint64_t       sum = 0; /* at least 2^18 L */
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        sum += (P << 16) / ends[i] + 1;
+    return sum < ((uint64_t)69314718 * bits << 18) / 100000000 ? 0 : -1; /* ln 2 > 0.69314718 */
+}
+
 bool dsp_t_ok(uint32_t n, uint64_t k, uint32_t t, unsigned bits)
 {
     if (t == 0 || t > n || k > n || n > (uint32_t)1 << MAX_LOG2_N)
@@ -127,6 +144,9 @@ bool dsp_t_ok(uint32_t n, uint64_t k, uint32_t t, unsigned bits)
     const uint32_t h = (uint32_t)((n + k) / 2);
     if (t > h)
         return true; /* binom(h, t) = 0 */
+    const int said = bounds_say(n, h, t, bits);
+    if (said >= 0)
+        return said;
     /* binom(h, t)/binom(n, t) = binom(n - t, n - h)/binom(n, n - h): the shorter products keep the work below that of
      * about sqrt(70 n) factors, whatever the numbers are */
     return t <= n - h ? products_ok(h, -1, n, t, bits) : products_ok(n - t, -1, n, n - h, bits);

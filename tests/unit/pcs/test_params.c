@@ -82,6 +82,9 @@ static void examples(void **state)
     const uint32_t     t = dsp_t_for_trees(1u << 22, &near, 1, 100);
     assert_true(t == 0 || dsp_t_ok(1u << 22, near.C + (uint64_t)t, t, 100));
     assert_int_equal(dsp_t_for_trees(1u << 22, &(dsp_code_use){1u << 22, 0}, 1, 100), 0);
+    assert_int_equal(dsp_t_for_trees(1u << 22, &(dsp_code_use){(1u << 22) - 40000, 1}, 1, 100), 0);
+    assert_int_equal(dsp_t_for_trees(1u << 22, &(dsp_code_use){(1u << 22) - 140000, 1}, 1, 100), 4247);
+    assert_int_equal(dsp_t_for_trees(1u << 22, &(dsp_code_use){(1u << 22) - 240000, 1}, 1, 100), 2412);
 }
 
 static void profiles(void **state)
