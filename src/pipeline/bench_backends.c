@@ -82,7 +82,7 @@ static dsp_status one_round(measured *m, double t[3], clock_of *k, const char *s
 {
     json_t            *r = NULL;
     char              *run = NULL;
-    const dsp_run_args ra = {.slices = slices, .run_metadata = chain, .input = input, .fresh = true, .no_fallback = true};
+    const dsp_run_args ra = {.slices = slices, .run_metadata = chain, .input = input, .fresh = true};
     uint64_t           t0 = dsp_clock_ns();
     tick(k);
     dsp_status s = dsp_pipe_run(k->p, &ra, &r, err);
@@ -127,7 +127,7 @@ static dsp_status measure(measured *m, clock_of *k, const dsp_bench_args *a, con
     m->segments = (uint32_t)json_array_size(json_object_get(r, "segments"));
     json_decref(r);
     r = NULL;
-    const dsp_compile_args ca = {.slices = slices, .inputs = &input, .n_inputs = 1, .ezkl = is_ezkl ? "*" : NULL, .ezkl_scale = a->ezkl_scale, .no_fallback = true};
+    const dsp_compile_args ca = {.slices = slices, .inputs = &input, .n_inputs = 1, .ezkl = is_ezkl ? "*" : NULL, .ezkl_scale = a->ezkl_scale};
     const uint64_t         t0 = dsp_clock_ns();
     tick(k);
     if ((s = dsp_pipe_compile(k->p, &ca, &r, err)) != DSP_OK)
@@ -137,6 +137,11 @@ static dsp_status measure(measured *m, clock_of *k, const dsp_bench_args *a, con
     m->figure[PK_BYTES] = over_rows(r, "pk_bytes", "pk_key_bytes", false);
     const json_t *o;
     size_t        at;
+    json_array_foreach(json_object_get(r, "segments"), at, o)
+        if (*dsp_json_str(o, "backend") && strcmp(dsp_json_str(o, "backend"), m->name) != 0) {
+            s = dsp_fail(err, DSP_E_UNSUPPORTED, "segment %zu: %s cannot prove it, %s does", at, m->name, dsp_json_str(o, "backend"));
+            goto done;
+        }
     json_array_foreach(json_object_get(r, "segments"), at, o)
         m->insecure = m->insecure || json_is_true(json_object_get(json_object_get(o, "srs"), "insecure"));
     for (unsigned i = 0; i < warm + m->rounds; i++) {
