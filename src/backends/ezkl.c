@@ -299,7 +299,8 @@ static dsp_status gen_settings(const dsp_ezkl *e, const dsp_ezkl_files *f, const
     add2(&a, "--input-visibility", "public");
     add2(&a, "--output-visibility", "public");
     add2(&a, "--param-visibility", "fixed");
-    return stage(e, "gen-settings", &a, f->log_dir, false, use, err);
+    const dsp_status s = stage(e, "gen-settings", &a, f->log_dir, false, use, err);
+    return s == DSP_OK && !dsp_file_exists(out) ? dsp_fail(err, DSP_E_IO, "%s: ezkl did not write it", out) : s;
 }
 
 dsp_status dsp_ezkl_settings(dsp_ezkl_circuit *c, const dsp_ezkl *e, const dsp_ezkl_files *f, int scale, dsp_ezkl_use *use, dsp_err *err)

@@ -88,6 +88,23 @@ def test_what_will_not_do(c):
     check(not os.path.exists(os.path.join(m, 'slices', 'segment_0', 'ezkl_circuitization')), 'nothing was begun')
 
 
+def test_flags_of_both_versions(c):
+    """The stand-in refuses flags that the version lacks: every stage goes through under both."""
+    for version in ('22.0.0', '23.0.4'):
+        w = World(c, DSPERSE_EZKL=place(c.path('bin', f'ezkl-{version}')), FAKE_VERSION=version)
+        m = w.compiled()
+        rd = result('run', '-m', m, env=w.env)['run_dir']
+        run('prove', '--rd', rd, '--generate-test-srs', env=w.env, has='INSECURE SRS')
+        j = result('verify', '--rd', rd, '--generate-test-srs', env=w.env)
+        check(j['verdict'] == 'accepted', str(j))
+        calls = w.calls()
+        check({x[0] for x in calls} >= {'gen-settings', 'compile-circuit', 'gen-srs', 'setup', 'gen-witness', 'prove', 'verify'}, str(calls))
+        for x in calls:
+            check(all(os.path.isabs(v) for o, v in zip(x[1::2], x[2::2]) if os.sep in v), f'paths are absolute: {x}')
+        shutil.rmtree(m)
+        shutil.rmtree(c.path('srs'))
+
+
 def test_missing_srs_names_the_command(c):
     for version, words in (('22.2.1', 'ezkl get-srs --logrows 8 --commitment kzg'), ('23.0.4', 'ezkl get-srs --logrows 8;')):
         w = World(c, DSPERSE_EZKL=place(c.path('bin', 'ezkl')), FAKE_VERSION=version)
@@ -105,6 +122,19 @@ def test_missing_srs_names_the_command(c):
         check([s['srs']['insecure'] for s in j['segments']] == [False, False] and not j['ezkl']['insecure_srs'], str(j))
         shutil.rmtree(m)
         shutil.rmtree(d)
+
+
+def test_insecure_srs_is_marked(c):
+    w = World(c, DSPERSE_EZKL=place(c.path('bin', 'ezkl')))
+    m = w.sliced()
+    text = run('full-run', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', env=w.env).stdout
+    check(text.count('INSECURE SRS: whoever made it can forge these proofs') >= 3, text)
+    check(row('insecure SRS', w.env)['version'] == '2^ 8' and row('ezkl SRS', w.env)['status'] == 'not available', 'doctor')
+    w.calls()
+    run('verify', '-m', m, env=w.env, code=5, has='--generate-test-srs')
+    check('verify' not in w.stages(), 'nothing was verified')
+    run('verify', '-m', m, '--generate-test-srs', env=w.env, has='INSECURE SRS')
+    check('gen-srs' not in w.stages(), 'the SRS is kept')
 
 
 def test_resume_by_stage(c):
@@ -139,6 +169,28 @@ def test_refusal_falls_back(c):
     run(*args, '--no-fallback', env=env, code=1, has='not to its taste')
     run(*args, '-l', '0', env=env, code=1, has='not to its taste')
     check(result('run', '-m', m, env=env)['execution_chain']['witness_slices'] == 2, 'runs')
+
+
+def test_garbage(c):
+    """Nonsense in place of results is never taken for one."""
+    w = World(c, DSPERSE_EZKL=place(c.path('bin', 'ezkl')))
+    for kind in ('FAKE_GARBAGE', 'FAKE_EMPTY'):
+        for stage in ('gen-settings', 'gen-witness'):
+            m = w.sliced()
+            p = run('compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', '--no-fallback', env={**w.env, kind: stage}, code=1)
+            check('setup' not in w.stages(), f'{kind} {stage}: {p.stderr}')
+            shutil.rmtree(m)
+        m = w.compiled()
+        rd = result('run', '-m', m, env=w.env)['run_dir']
+        run('prove', '--rd', rd, '--generate-test-srs', env={**w.env, kind: 'prove'}, code=1)
+        check(not os.path.exists(os.path.join(rd, 'segment_0', 'proof.json')), 'no proof is left behind')
+        run('verify', '--rd', rd, '--generate-test-srs', env=w.env, code=4)
+        shutil.rmtree(m)
+    # an SRS of another size
+    m = w.sliced()
+    shutil.rmtree(c.path('srs'))
+    run('compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', env={**w.env, 'FAKE_GARBAGE': 'gen-srs'}, code=1, has='another size')
+    check(not [f for f in os.listdir(c.path('srs')) if f.endswith('.srs')], 'not kept')
 
 
 def test_timeout(c):
