@@ -177,6 +177,7 @@ def test_garbage(c):
     for kind in ('FAKE_GARBAGE', 'FAKE_EMPTY'):
         for stage in ('gen-settings', 'gen-witness'):
             m = w.sliced()
+            w.calls()
             p = run('compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', '--no-fallback', env={**w.env, kind: stage}, code=1)
             check('setup' not in w.stages(), f'{kind} {stage}: {p.stderr}')
             shutil.rmtree(m)
