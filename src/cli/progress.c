@@ -45,6 +45,8 @@ static double left(const cli_progress *g, uint64_t now)
     double       all = g->now.expected_seconds * (1 - g->found);
     if (g->now.part > g->found)
         all = (double)(g->t_part - g->t0) / 1e9 / (g->now.part - g->found) * (1 - g->found);
+    if (g->now.part <= g->found && elapsed > all)
+        return -1;   /* the prediction was wrong */
     return all <= 0 ? -1 : all > elapsed ? all - elapsed : 0;
 }
 
