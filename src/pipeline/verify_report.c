@@ -99,10 +99,10 @@ static uint64_t time_of(const dsp_verifier *v, const dsp_run_claim *c)
     return c->by == DSP_BY_NATIVE ? v->ns[c->at] : v->foreign_ns ? v->foreign_ns[c->at] : 0;
 }
 
-/* Which check spoke, and about which segment. */
-static void report_check(dsp_verifier *v)
+/* Which check spoke, and about which segment. What was meant has no numbers: those messages start with a name and a colon. */
+static void report_check(dsp_verifier *v, dsp_status s, const dsp_err *err)
 {
-    char name[8] = "";
+    char name[24] = "";
     if (v->foreign_verdict.check) {
         snprintf(name, sizeof name, "F%u", v->foreign_verdict.check % 100);
         if (v->foreign_verdict.at != DSP_NONE)
@@ -112,6 +112,11 @@ static void report_check(dsp_verifier *v)
         snprintf(name, sizeof name, "%c%u", run ? 'R' : 'V', (run ? v->verdict.check - DSP_R1 + 1 : v->verdict.check) % 100);
         if (v->st && v->verdict.slice < v->st->n_slices)
             dsp_json_put(v->r, "segment", json_integer(v->st->slices[v->verdict.slice].index));
+    } else if (s == DSP_E_REJECTED) {
+        static const char *const meant[] = {"model id", "model", "expected input", "expected output", "coverage", "record"};
+        for (size_t i = 0; i < sizeof meant / sizeof *meant && !*name; i++)
+            if (strncmp(err->msg, meant[i], strlen(meant[i])) == 0 && err->msg[strlen(meant[i])] == ':')
+                snprintf(name, sizeof name, "%s", meant[i]);
     }
     if (*name)
         dsp_json_put(v->r, "check", json_string(name));
@@ -161,7 +166,7 @@ void dsp_verify_report_verdict(dsp_verifier *v, dsp_status s, const dsp_err *err
     dsp_json_put(r, "verdict", json_string(s == DSP_OK ? (partial ? "partial" : "accepted") : s == DSP_E_REJECTED ? "rejected" : "error"));
     if (s != DSP_OK) {
         dsp_json_put(r, "error", json_string(err->msg));
-        report_check(v);
+        report_check(v, s, err);
     }
 }
 

@@ -18,14 +18,14 @@ static dsp_status verified(const dsp_verify_args *more, const char *where, char 
     a.read_only = true;
     const dsp_status s = dsp_pipe_verify(&w.p, &a, &r, err);
     if (check)
-        snprintf(check, 8, "%.7s", r ? dsp_json_str(r, "check") : "");
+        snprintf(check, 24, "%.23s", r ? dsp_json_str(r, "check") : "");
     json_decref(r);
     return s;
 }
 
 static void expect(const dsp_verify_args *a, const char *where, dsp_status want, const char *check)
 {
-    char             found[8];
+    char             found[24];
     dsp_err          err = {DSP_OK, ""};
     const dsp_status s = verified(a, where, found, &err);
     if (s != want || (check && strcmp(found, check) != 0))
@@ -69,8 +69,9 @@ static void good(const char *run, const json_t *report, const char *segments_of_
     char     output[300], id[65], command[600];
     snprintf(id, sizeof id, "%s", dsp_json_str(report, "model_id"));
     snprintf(output, sizeof output, "%s/output.json", w.dir);
-    json_t *list = json_array(), *x = json_pack("{s:o}", "input_data", list), *o = json_array_get(json_object_get(report, "outputs"), 0);
-    json_array_append(list, json_object_get(o, "data"));
+    json_t *list = json_array(), *x = json_pack("{s:o}", "input_data", list), *o;
+    for (size_t i = 0; (o = json_array_get(json_object_get(report, "outputs"), i)) != NULL; i++)
+        json_array_append(list, json_object_get(o, "data"));
     OK(dsp_json_save(output, x, 0, false, &err));
     json_decref(x);
     const dsp_verify_args all = {.run = run, .model_id = id, .expect_input = input, .expect_output = output, .require_full = true};
@@ -189,8 +190,8 @@ static void alone(void **state)
     good(run, r, "01");
     /* from the model file: settings and keys come out the same */
     expect(&(dsp_verify_args){.model = DSP_SOURCE_DIR "/models/tiny/model.onnx"}, bundle, DSP_OK, "");
-    expect(&(dsp_verify_args){.model = DSP_SOURCE_DIR "/models/net/model.onnx"}, bundle, DSP_E_REJECTED, "");
-    expect(&(dsp_verify_args){.model_id = "0000000000000000000000000000000000000000000000000000000000000000"}, bundle, DSP_E_REJECTED, "");
+    expect(&(dsp_verify_args){.model = DSP_SOURCE_DIR "/models/net/model.onnx"}, bundle, DSP_E_REJECTED, "model");
+    expect(&(dsp_verify_args){.model_id = "0000000000000000000000000000000000000000000000000000000000000000"}, bundle, DSP_E_REJECTED, "model id");
     expect(&(dsp_verify_args){.layers = "1"}, bundle, DSP_OK, "");
     /* proofs that are there stay */
     const dsp_prove_run_args b = {.run = run};
@@ -249,14 +250,88 @@ static void mixed(void **state)
         snprintf(command, sizeof command, "rm %s/foreign.bin", bundle);   /* fewer claims, truly made */
         assert_int_equal(system(command), 0);
         expect(&plain, bundle, DSP_OK, "");
-        expect(&(dsp_verify_args){.require_full = true}, bundle, DSP_E_REJECTED, "");
+        expect(&(dsp_verify_args){.require_full = true}, bundle, DSP_E_REJECTED, "coverage");
+        json_decref(r);
+    }
+}
+
+/* ---- several inputs and outputs ---- */
+
+static void put_text(const char *path, const char *text) { assert_int_equal(dsp_file_write_fast(path, text, strlen(text), 0644, NULL), DSP_OK); }
+
+/* b = Relu(x W), d = b + z V; then e = d U. Inputs are (z, x), outputs (e, b): neither is the order in which they are named first. */
+static void write_model(const char *dir)
+{
+    static const float wv[] = {0.5f, -0.25f, 0.75f, 1.0f, -0.5f, 0.125f}, vv[] = {1.0f, 0.25f, -0.75f, 0.5f},
+                       uv[] = {0.5f, -1.0f, 0.25f, 0.75f, 1.0f, 0.5f, -0.25f, -0.5f};
+    msg         g = {0};
+    char        path[160];
+    static const char *const nodes[][3] = {{"MatMul", "x W", "a"}, {"Relu", "a", "b"}, {"MatMul", "z V", "c"}, {"Add", "b c", "d"}, {"MatMul", "d U", "e"}};
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        put_msg(&g, G_NODE, make_node(nodes[i][0], nodes[i][1], nodes[i][2]));
+    put_str(&g, G_NAME, "g");
+    put_msg(&g, G_INIT, make_tensor("W", 1, DIMS(3, 2), wv, sizeof wv));
+    put_msg(&g, G_INIT, make_tensor("V", 1, DIMS(2, 2), vv, sizeof vv));
+    put_msg(&g, G_INIT, make_tensor("U", 1, DIMS(2, 4), uv, sizeof uv));
+    put_msg(&g, G_INPUT, make_value("z", 1, DIMS(1, 2), NULL));
+    put_msg(&g, G_INPUT, make_value("x", 1, DIMS(1, 3), NULL));
+    put_msg(&g, G_OUTPUT, make_value("e", 1, DIMS(1, 4), NULL));
+    put_msg(&g, G_OUTPUT, make_value("b", 1, DIMS(1, 2), NULL));
+    msg m = make_model(g, 8, 13);
+    snprintf(path, sizeof path, "%s/model.onnx", dir);
+    assert_int_equal(dsp_file_write_fast(path, m.p, m.len, 0644, NULL), DSP_OK);
+    dsp_buf_release(&m);
+    snprintf(path, sizeof path, "%s/input.json", dir);
+    put_text(path, "{\"input_data\": [[0.5, -1.25], [1.5, 0.25, -0.75]]}");
+}
+
+static double value(const json_t *report, size_t output, size_t i)
+{
+    return json_number_value(json_array_get(json_object_get(json_array_get(json_object_get(report, "outputs"), output), "data"), i));
+}
+
+static void many(void **state)
+{
+    static const char *const layers[] = {"*", "0", "1"}, *const by[] = {"01", "0", "1"};
+    dsp_err err = {DSP_OK, ""};
+    json_t *r = NULL;
+    char    dir[96], other[160];
+    (void)state;
+    snprintf(dir, sizeof dir, "%s/many", w.dir);
+    OK(dsp_mkdirs(dir, &err));
+    write_model(dir);
+    snprintf(w.slices, sizeof w.slices, "%s/many/slices", w.dir);
+    snprintf(input, sizeof input, "%s/many/input.json", w.dir);
+    snprintf(other, sizeof other, "%s/many/other.json", w.dir);
+    const dsp_slice_args a = {.model = dir, .cuts = "4"};
+    OK(dsp_pipe_slice(&w.p, &a, &r, &err));
+    json_decref(r);
+    for (int i = 0; i < 3; i++) {
+        char run[256];
+        r = proved(layers[i], run, false);
+        /* x W = (1.3125, -0.21875), b = (1.3125, 0), z V = (1.4375, -0.5), d = (2.75, -0.5) */
+        const double want_e[] = {0.875, -3.0, 0.8125, 2.3125}, want_b[] = {1.3125, 0};
+        for (size_t k = 0; k < 4; k++)
+            assert_true(value(r, 0, k) > want_e[k] - 0.01 && value(r, 0, k) < want_e[k] + 0.01);
+        for (size_t k = 0; k < 2; k++)
+            assert_true(value(r, 1, k) > want_b[k] - 0.01 && value(r, 1, k) < want_b[k] + 0.01);
+        good(run, r, by[i]);
+        /* the inputs the other way round, and one of the outputs */
+        put_text(other, "{\"input_data\": {\"x\": [1.5, 0.25, -0.75], \"z\": [-1.25, 0.5]}}");
+        expect(&(dsp_verify_args){.expect_input = other}, bundle, DSP_E_REJECTED, "expected input");
+        put_text(other, "{\"input_data\": {\"x\": [1.5, 0.25, -0.75], \"z\": [0.5, -1.25]}}");
+        expect(&(dsp_verify_args){.expect_input = other}, bundle, DSP_OK, "");
+        expect(&(dsp_verify_args){.model = a.model}, bundle, DSP_E_MISSING, "");
+        snprintf(other, sizeof other, "%s/many/model.onnx", w.dir);
+        expect(&(dsp_verify_args){.model = other}, bundle, DSP_OK, "");
+        snprintf(other, sizeof other, "%s/many/other.json", w.dir);
         json_decref(r);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(alone), cmocka_unit_test(mixed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(alone), cmocka_unit_test(mixed), cmocka_unit_test(many)};
     int r = SKIPPED;
     if (workshop_open(&w, "tiny")) {
         snprintf(input, sizeof input, "%s/input.json", w.dir);
