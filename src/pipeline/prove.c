@@ -399,6 +399,7 @@ static dsp_status conclude(prover *pr, json_t **report, uint64_t t0, dsp_err *er
             dsp_context(err, s, "segment_%u", pr->claims.list[i].index);
         }
     }
+    dsp_rows_by_segment(rows);
     update(pr, put_totals, pr);
     dsp_json_put(r, "run_dir", json_string(pr->dir));
     dsp_json_put(r, "segments", rows);

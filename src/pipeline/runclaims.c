@@ -1,6 +1,7 @@
 #include "pipeline/runclaims.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -112,6 +113,25 @@ json_t *dsp_run_coverage(const dsp_run_claims *c, const bool *done)
         dsp_json_put(o, "by_backend", each);
     }
     return o;
+}
+
+static int by_segment(const void *a, const void *b)
+{
+    const uint64_t x = dsp_json_u64(*(json_t *const *)a, "segment"), y = dsp_json_u64(*(json_t *const *)b, "segment");
+    return (x > y) - (x < y);
+}
+
+void dsp_rows_by_segment(json_t *rows)
+{
+    const size_t n = json_array_size(rows);
+    json_t     **list = DSP_NEW_N(json_t *, n);
+    for (size_t i = 0; list && i < n; i++)
+        list[i] = json_incref(json_array_get(rows, i));
+    if (list)
+        qsort(list, n, sizeof *list, by_segment);
+    for (size_t i = 0; list && i < n; i++)
+        json_array_set_new(rows, i, list[i]);
+    dsp_free(list);
 }
 
 bool dsp_run_insecure(const dsp_run_claims *c)

@@ -34,6 +34,8 @@ DSP_MUST_USE dsp_status dsp_run_claims_fit(const dsp_run_claims *c, const char *
 
 /* Segments and multiply-accumulates of those with done[i] (NULL: all that somebody proves), together and per backend where both are there. */
 json_t *dsp_run_coverage(const dsp_run_claims *c, const bool *done);
+/* Orders a report's rows by their member "segment". */
+void dsp_rows_by_segment(json_t *rows);
 /* Whether an insecure reference string is behind a proof of this run. */
 bool dsp_run_insecure(const dsp_run_claims *c);
 static inline const char *dsp_by_text(dsp_by by) { return by == DSP_BY_NATIVE ? "native" : by == DSP_BY_EZKL ? "ezkl" : "none"; }

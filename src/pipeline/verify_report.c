@@ -160,6 +160,7 @@ void dsp_verify_report_verdict(dsp_verifier *v, dsp_status s, const dsp_err *err
         ns += time_of(v, c);
     }
     dsp_free(wanted);
+    dsp_rows_by_segment(rows);
     dsp_json_put(r, "segments", rows);
     dsp_json_put(r, "proof_bytes", json_integer((json_int_t)bytes));
     dsp_json_put(r, "verify_seconds", dsp_json_time((double)ns / 1e9));
