@@ -34,6 +34,9 @@ static dsp_status read_both(dsp_run_claims *c, const char *dir, dsp_err *err)
     return s;
 }
 
+/* Without foreign.bin nothing stands behind what statement.bin says of ezkl. */
+static const char *alone(const char *reason) { return strcmp(reason, DSP_FOREIGN_REASON) == 0 ? "left to ezkl, and foreign.bin is not there" : reason; }
+
 dsp_status dsp_run_claims_make(dsp_run_claims *c, dsp_err *err)
 {
     const uint32_t n_native = c->st ? c->st->n_slices : 0, n_ezkl = c->f ? c->f->n_segments : 0, n_none = c->f ? c->f->n_unproved : c->st->n_unproved;
@@ -46,7 +49,7 @@ dsp_status dsp_run_claims_make(dsp_run_claims *c, dsp_err *err)
         *x++ = (dsp_run_claim){DSP_BY_EZKL, c->f->segments[i].index, i, c->f->segments[i].macs, NULL};
     for (uint32_t i = 0; i < n_none; i++)
         *x++ = c->f ? (dsp_run_claim){DSP_BY_NOBODY, c->f->unproved[i].index, i, c->f->unproved[i].macs, c->f->unproved[i].reason}
-                    : (dsp_run_claim){DSP_BY_NOBODY, c->st->unproved[i].index, i, c->st->unproved[i].macs, c->st->unproved[i].reason};
+                    : (dsp_run_claim){DSP_BY_NOBODY, c->st->unproved[i].index, i, c->st->unproved[i].macs, alone(c->st->unproved[i].reason)};
     c->n_proved = n_native + n_ezkl;
     c->n = c->n_proved + n_none;
     c->model = c->f ? c->f->model : c->st->model;

@@ -242,4 +242,58 @@ def test_interrupt(c):
     check('gen-settings' not in w.stages(), 'settings were there')
 
 
+def test_run_falls_back(c):
+    """What ezkl refuses runs in ONNX Runtime, is said, and is unproved in this run; --no-fallback makes it a failure."""
+    w = World(c, DSPERSE_EZKL=place(c.path('bin', 'ezkl')))
+    m = w.compiled()
+    env = {**w.env, 'FAKE_FAIL': 'gen-witness'}
+    j = result('run', '-m', m, env=env)
+    for e in j['execution_chain']['execution_results']:
+        x = e['witness_execution']
+        check(x['method'] == 'ezkl_fallback_onnx' and x['attempted_ezkl'] and 'not to its taste' in x['error'] and e['backend'] is None, str(x))
+        check([(a['backend'], bool(a['error'])) for a in x['attempts']] == [('ezkl', True), ('onnx', False)], str(x['attempts']))
+    check(j['execution_chain']['witness_slices'] == 0 and j['execution_chain']['overall_security'] == '0.0%', str(j['execution_chain']))
+    run('prove', '--rd', j['run_dir'], '--generate-test-srs', env=w.env, code=3, has='nothing to prove')
+    run('run', '-m', m, '--new', '--no-fallback', env=env, code=1, has='not to its taste')
+    j = result('run', '-m', m, '--new', env={**w.env, 'FAKE_GARBAGE': 'gen-witness'})
+    check(j['execution_chain']['ezkl_witness_slices'] == 0, 'nonsense is no witness')
+
+
+def test_run_goes_on(c):
+    """A child that is killed ends the run; the next one does what is left, and so does the next prove."""
+    w = World(c, DSPERSE_EZKL=place(c.path('bin', 'ezkl')))
+    m = w.compiled()
+    w.calls()
+    run('run', '-m', m, env={**w.env, 'FAKE_KILL': 'gen-witness'}, code=1, has=['killed by signal 9', 'ezkl gen-witness'])
+    run('run', '-m', m, env={**w.env, 'DSPERSE_EZKL': c.path('none')}, code=5)
+    w.calls()
+    j = result('run', '-m', m, env=w.env)
+    check(j['continued'] and w.stages() == ['gen-witness'] * 2, 'the same run goes on')
+    check(j['execution_chain']['ezkl_witness_slices'] == 2 and j['insecure_srs'], str(j['execution_chain']))
+    rd = j['run_dir']
+    run('prove', '--rd', rd, '--generate-test-srs', env={**w.env, 'FAKE_KILL': 'prove'}, code=1, has='killed by signal 9')
+    check(not os.path.exists(os.path.join(rd, 'segment_0', 'proof.json')) and not os.path.exists(os.path.join(rd, 'segment_0', 'proof.new.json')), 'no half of a proof')
+    run('prove', '--rd', rd, env=w.env, code=5, has='--generate-test-srs')
+    run('prove', '--rd', rd, '--generate-test-srs', '--max-memory', '10', env=w.env, code=1, has='--max-memory')
+    check(result('prove', '--rd', rd, '--generate-test-srs', env=w.env)['proved'] == 2, 'proves')
+    check(result('verify', '--rd', rd, '--generate-test-srs', '--require-full', env=w.env)['verdict'] == 'accepted', 'verifies')
+    run('verify', '--rd', rd, env=w.env, code=5)
+    # a reference string of somebody else is no reason to reject
+    srs = [os.path.join(w.env['DSPERSE_SRS'], f) for f in os.listdir(w.env['DSPERSE_SRS'])]
+    data = read(srs[0])
+    write(srs[0], b'x' + data[1:])
+    run('verify', '--rd', rd, '--generate-test-srs', env=w.env, code=5, has='not the insecure SRS')
+    write(srs[0], data)
+    # what changed since the run
+    for name, text in (('vk.key', 'changed since the run'), ('witness.json', None)):
+        f = os.path.join(rd, 'segment_1', name)
+        old = read(f)
+        write(f, old[:-3] + b'   ')
+        os.rename(os.path.join(rd, 'segment_1', 'proof.json'), os.path.join(rd, 'kept'))
+        run('prove', '--rd', rd, '-l', '1', '--generate-test-srs', env=w.env, code=1 if text else 3, has=text or '')
+        os.rename(os.path.join(rd, 'kept'), os.path.join(rd, 'segment_1', 'proof.json'))
+        write(f, old)
+    run('verify', '--rd', rd, '--generate-test-srs', env=w.env)
+
+
 main([v for k, v in sorted(globals().items()) if k.startswith('test_')])
