@@ -12,6 +12,7 @@ int cmd_bundle(cli *c)
     if (!a.out)
         return cli_usage(c, "missing option: --output-dir");
     const dsp_status s = dsp_pipe_bundle(&c->pipe, &a, &report, &err);
+    cli_progress_end(c);
     if (s == DSP_OK) {
         json_array_foreach(json_object_get(report, "public_tensors"), i, o)
             cli_text(c, "public: %s", json_string_value(o));

@@ -118,8 +118,11 @@ dsp_status dsp_pipe_bundle(dsp_pipe *p, const dsp_bundle_args *a, json_t **repor
     if (s == DSP_OK && !lock.path)
         s = dsp_lock_take(&lock, a->out, "bundle", DSP_LOCK_WRITE, err);
     writing = s == DSP_OK;
+    if (s == DSP_OK)
+        dsp_pipe_progress(p, "bundle", 0, claims.n_proved, 0, 0);
     for (uint32_t i = 0; i < claims.n_proved && s == DSP_OK; i++)
-        s = copy_segment(place.dir, a->out, &claims.list[i], &bytes, err);
+        if ((s = copy_segment(place.dir, a->out, &claims.list[i], &bytes, err)) == DSP_OK)
+            dsp_pipe_progress(p, "bundle", i + 1, claims.n_proved, (double)(i + 1) / claims.n_proved, 0);
     if (s == DSP_OK && claims.st)
         s = copy(place.dir, a->out, "quantization.json", &bytes, err);
     if (s == DSP_OK && claims.st)

@@ -564,6 +564,7 @@ static dsp_status make_run(runner *r, json_t **report, dsp_err *err)
     dsp_pipe_say(r->p, DSP_SAY_INFO, "%s %s", r->folder.complete ? "taking up" : r->folder.continued ? "continuing" : "run", dsp_path_base(r->folder.dir));
     if (r->folder.complete) {
         r->result = json_incref(r->folder.complete);
+        dsp_pipe_progress(r->p, "run", r->m->n, r->m->n, 1, 0);
         s = write_root(r, err);
         if (s == DSP_OK && (r->a->output || r->a->output_default))
             s = write_output(r, err);

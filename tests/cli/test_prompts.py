@@ -208,6 +208,8 @@ def test_bars(c):
         check(text.rindex('\r\x1b[K') > text.rindex('\u2588') and '\u2588' not in text[text.rindex('\r\x1b[K'):], f'{step}: the bar is taken away')
     seen = bars(Terminal('slice', '-m', m, '-o', c.path('s'), '-y').end(0))
     check(seen and {s for s, *_ in seen} == {'slice'} and seen[-1][1:] == (5, 5, 100), f'slice: {seen}')
+    seen = bars(Terminal('bundle', '--rd', rd, '-o', c.path('b'), '-y').end(0))
+    check(seen and {s for s, *_ in seen} == {'bundle'} and seen[0][1:] == (0, 5, 0) and seen[-1][1:] == (5, 5, 100), f'bundle: {seen}')
     seen = bars(Terminal('bench', '-m', m, '--repeats', '2').end(0))
     check(seen and {s for s, *_ in seen} == {'bench'} and seen[0][1:] == (0, 3, 0) and seen[-1][1:] == (3, 3, 100), f'bench: {seen}')
     text = Terminal('prove', '--rd', rd, '--force', '-y', '--quiet').end(0)
