@@ -45,9 +45,9 @@ static double left(const cli_progress *g, uint64_t now)
     double       all = g->now.expected_seconds * (1 - g->found);
     if (g->now.part > g->found)
         all = (double)(g->t_part - g->t0) / 1e9 / (g->now.part - g->found) * (1 - g->found);
-    if (g->now.part <= g->found && elapsed > all)
-        return -1;   /* the prediction was wrong */
-    return all <= 0 ? -1 : all > elapsed ? all - elapsed : 0;
+    if (g->now.part >= 1)
+        return 0;
+    return all <= 0 || elapsed > all ? -1 : all - elapsed;   /* a prediction that has passed says nothing */
 }
 
 static unsigned width(void)
