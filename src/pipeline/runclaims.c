@@ -63,7 +63,10 @@ dsp_status dsp_run_claims_make(dsp_run_claims *c, dsp_err *err)
 dsp_status dsp_run_claims_load(dsp_run_claims *c, const char *dir, dsp_err *err)
 {
     *c = (dsp_run_claims){0};
-    const dsp_status s = read_both(c, dir, err);
+    dsp_status s = read_both(c, dir, err);
+    for (uint32_t i = 0; s == DSP_OK && !c->f && i < c->st->n_unproved; i++)
+        if (strcmp(c->st->unproved[i].reason, DSP_FOREIGN_REASON) == 0)
+            s = dsp_fail(err, DSP_E_MISSING, "%s/foreign.bin: no such file; statement.bin says that ezkl proves segment %u", dir, c->st->unproved[i].index);
     return s == DSP_OK ? dsp_run_claims_make(c, err) : s;
 }
 
