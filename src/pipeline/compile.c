@@ -491,6 +491,17 @@ static void make_report(compile *c)
     dsp_json_put(r, "skipped", json_integer((json_int_t)c->slices->n_segments - n_new - n_fresh));
 }
 
+/* With segments of ezkl the id is that of their statement: what a run of this compilation gets, and what verify --model-id pins. */
+static dsp_status put_model_id(compile *c, dsp_err *err)
+{
+    dsp_model       *m = NULL;
+    const dsp_status s = dsp_model_load(&m, c->dir, err);
+    if (s == DSP_OK)
+        dsp_json_put(c->report, "model_id", dsp_json_hex(&m->claim_id));
+    dsp_model_free(m);
+    return s;
+}
+
 /* The first selected segment that cannot be proved, where that was asked for. */
 static dsp_status judge(compile *c, dsp_err *err)
 {
@@ -623,6 +634,8 @@ dsp_status dsp_pipe_compile(dsp_pipe *p, const dsp_compile_args *a, json_t **rep
         dsp_pipe_progress(p, "compile", c.slices->n_segments, c.slices->n_segments, 1, 0);
     if (s == DSP_OK || c.ezkl)
         make_report(&c);
+    if (s == DSP_OK && c.ezkl)
+        s = put_model_id(&c, err);
     if (s == DSP_OK)
         s = judge(&c, err);
     dsp_json_put(c.report, "seconds", dsp_json_time((double)(dsp_clock_ns() - t0) / 1e9));

@@ -93,9 +93,10 @@ def test_flags_of_both_versions(c):
     for version in ('22.0.0', '23.0.4'):
         w = World(c, DSPERSE_EZKL=place(c.path('bin', f'ezkl-{version}')), FAKE_VERSION=version)
         m = w.compiled()
+        model_id = result('compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', env=w.env)['model_id']
         rd = result('run', '-m', m, env=w.env)['run_dir']
         run('prove', '--rd', rd, '--generate-test-srs', env=w.env, has='INSECURE SRS')
-        j = result('verify', '--rd', rd, '--generate-test-srs', env=w.env)
+        j = result('verify', '--rd', rd, '--generate-test-srs', '--model-id', model_id, env=w.env)
         check(j['verdict'] == 'accepted', str(j))
         calls = w.calls()
         check({x[0] for x in calls} >= {'gen-settings', 'compile-circuit', 'gen-srs', 'setup', 'gen-witness', 'prove', 'verify'}, str(calls))
