@@ -90,7 +90,7 @@ static void print(cli *c, const json_t *r)
     if (head)
         cli_text(c, "proof, prove and memory are predictions");
     if (*dsp_json_str(r, "model_id"))
-        cli_text(c, ezkl ? "model id %s, of the native segments alone: bundle and verify say that of all" : "model id %s", dsp_json_str(r, "model_id"));
+        cli_text(c, "model id %s", dsp_json_str(r, "model_id"));
     cli_text(c, "compiled %ju, up to date %ju, skipped %ju", (uintmax_t)dsp_json_u64(r, "compiled"), (uintmax_t)dsp_json_u64(r, "up_to_date"),
              (uintmax_t)dsp_json_u64(r, "skipped"));
 }
