@@ -1,6 +1,9 @@
 #include "backends/ezkl.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -466,6 +469,23 @@ dsp_status dsp_ezkl_srs_own(char **path, const char *dir, unsigned logrows, dsp_
     return dsp_fail(err, DSP_E_UNAVAILABLE, "%s/%s, the insecure SRS that the keys were made with, is not there", dir, name);
 }
 
+/* Parts that processes left which are no more: up to gigabytes each. */
+static void sweep_parts(const char *dir, const char *name)
+{
+    const size_t n = strlen(name);
+    DIR         *d = opendir(dir);
+    if (!d)
+        return;
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        const char *digits = strncmp(e->d_name, name, n) == 0 && e->d_name[n] == '.' ? e->d_name + n + 1 : "";
+        char       *end;
+        const long  pid = *digits >= '1' && *digits <= '9' ? strtol(digits, &end, 10) : 0;
+        if (pid > 0 && pid < INT32_MAX && *end == 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+            unlinkat(dirfd(d), e->d_name, 0);
+    }
+    closedir(d);
+}
+
 dsp_status dsp_ezkl_srs_make(char **path, const dsp_ezkl *e, const char *dir, unsigned logrows, dsp_ezkl_use *use, dsp_err *err)
 {
     char       name[48], k[16], part[64];
@@ -492,6 +512,7 @@ dsp_status dsp_ezkl_srs_make(char **path, const dsp_ezkl *e, const char *dir, un
     }
     if ((s = dsp_mkdirs(dir, err)) != DSP_OK)
         goto done;
+    sweep_parts(dir, name);
     add2(&a, "--srs-path", r.part);
     add2(&a, "--logrows", k);
     s = stage(e, "gen-srs", &a, dir, false, use, err);

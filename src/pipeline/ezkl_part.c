@@ -145,17 +145,32 @@ dsp_status dsp_ep_begin(dsp_ezkl_part *x, uint32_t i, dsp_ep_progress before, ds
 /* Whether a segment that ezkl refuses fails the compilation. */
 static bool strict(const dsp_ezkl_part *x) { return x->a.a->no_fallback || x->a.a->layers; }
 
+/* A message for metadata.json: paths below the slices folder are relative to it. */
+static void relative_text(char *out, size_t cap, const char *text, const char *dir)
+{
+    const size_t n = strlen(dir);
+    size_t       k = 0;
+    while (*text && k + 1 < cap) {
+        if (n && strncmp(text, dir, n) == 0 && text[n] == '/')
+            text += n + 1;
+        else
+            out[k++] = *text++;
+    }
+    out[k] = 0;
+}
+
 dsp_status dsp_ep_refused(dsp_ezkl_part *x, uint32_t i, const char *stage, dsp_status s, uint64_t t0, dsp_err *err)
 {
     dsp_ep *g = &x->seg[i];
-    char  key[64], log[160];
+    char  key[64], log[160], why[sizeof err->msg];
     const bool own = s == DSP_E_UNSUPPORTED || s == DSP_E_LIMIT || s == DSP_E_FORMAT;   /* the segment's fault; else the machine's */
-    dsp_ep_attempt(g, stage, (double)(dsp_clock_ns() - t0) / 1e9, err->msg);
-    dsp_ep_status(g, own && strcmp(stage, "gen-settings") == 0 ? "unsupported" : "failed", err->msg);
+    relative_text(why, sizeof why, err->msg, x->a.dir);
+    dsp_ep_attempt(g, stage, (double)(dsp_clock_ns() - t0) / 1e9, why);
+    dsp_ep_status(g, own && strcmp(stage, "gen-settings") == 0 ? "unsupported" : "failed", why);
     snprintf(log, sizeof log, "segment_%u/ezkl_circuitization/logs/ezkl-%s.log", i, stage);
     dsp_json_put(g->o, "log", json_string(log));
     snprintf(key, sizeof key, "%s_error", stage);
-    dsp_ep_circuit(x, i, strcmp(stage, "gen-witness") == 0 || strcmp(stage, "srs") == 0 ? "error" : key, err->msg);
+    dsp_ep_circuit(x, i, strcmp(stage, "gen-witness") == 0 || strcmp(stage, "srs") == 0 ? "error" : key, why);
     dsp_err other;
     if (dsp_ep_save(x, &other) != DSP_OK)   /* what went wrong first is said; the next save says the rest */
         dsp_pipe_say(x->a.p, DSP_SAY_WARNING, "%s", other.msg);

@@ -181,6 +181,9 @@ def test_garbage(c):
             w.calls()
             p = run('compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', '--no-fallback', env={**w.env, kind: stage}, code=1)
             check('setup' not in w.stages(), f'{kind} {stage}: {p.stderr}')
+            said = read(os.path.join(m, 'slices', 'metadata.json')).decode()
+            check('_error"' in said or '"error": "' in said, f'{kind} {stage}: the cause is recorded')
+            check(m + os.sep not in said, f'{kind} {stage}: an absolute path is recorded')
             shutil.rmtree(m)
         m = w.compiled()
         rd = result('run', '-m', m, env=w.env)['run_dir']
@@ -193,6 +196,17 @@ def test_garbage(c):
     shutil.rmtree(c.path('srs'))
     run('compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', env={**w.env, 'FAKE_GARBAGE': 'gen-srs'}, code=1, has='another size')
     check(not [f for f in os.listdir(c.path('srs')) if f.endswith('.srs')], 'not kept')
+    # what a process left that is no more
+    ended = subprocess.Popen(['true'])
+    ended.wait()
+    for k in range(4, 27):
+        for pid in (ended.pid, os.getpid()):
+            write(c.path('srs', f'insecure-kzg{k}.srs.{pid}'), b'part')
+    run('compile', '-m', m, '--backend', 'ezkl', '--ezkl-scale', '7', '--generate-test-srs', env=w.env)
+    made = [f for f in os.listdir(c.path('srs')) if f.endswith('.srs')]
+    check(made, 'an SRS is made')
+    for f in made:
+        check(not os.path.exists(c.path('srs', f'{f}.{ended.pid}')) and os.path.exists(c.path('srs', f'{f}.{os.getpid()}')), f'parts of {f}')
 
 
 def test_timeout(c):
