@@ -142,7 +142,7 @@ def test_weight_other_than_the_keys(c):
     b = bundle(c, other, 'b')
     run('verify', '--rd', b, '--model', os.path.join(other, 'model.onnx'))
     original = os.path.join(m, 'model.onnx')
-    rejected(b, '--model', original, has='not the model')
+    rejected(b, '--model', original, check='model', has='not the model')
     # model and record digests of the statement and the record changed to fit
     q = os.path.join(b, 'quantization.json')
     record = read(q).replace(hashlib.sha256(bad).hexdigest().encode(), hashlib.sha256(good).hexdigest().encode())
@@ -154,12 +154,12 @@ def test_weight_other_than_the_keys(c):
     changed(b, lie)
     v = result('verify', '--rd', b)
     check(v['model_checked'] == 'no', 'the verdict says that nobody compared the keys with a model')
-    rejected(b, '--model', original, has='model')
-    rejected(b, '--model-id', honest.model_id.hex(), has='model id')
+    rejected(b, '--model', original, check='model', has='model')
+    rejected(b, '--model-id', honest.model_id.hex(), check='model id', has='model id')
     # and with the honest record: scales and keys that do not belong together
     shutil.copyfile(os.path.join(rd, 'quantization.json'), q)
     changed(b, lambda st: (setattr(st, 'record', honest.record), st.set_model_id()))
-    rejected(b, '--model', original, has='the key of segment_')
+    rejected(b, '--model', original, check='model', has='the key of segment_')
     # one changed weight inside an otherwise honest bundle
     h = bundle(c, rd, 'h')
     f = os.path.join(h, 'segment_0', 'vk.bin')
@@ -205,7 +205,7 @@ def test_stale_key(c):
     p = subprocess.run([PROGRAM, 'verify', '--rd', n, '--json'], capture_output=True, text=True)
     check(p.returncode == 4 and json.loads(p.stdout)['check'] in ('V3', 'V4'), p.stdout)
     # the verifier's own compilation is what counts
-    rejected(b, '--model-id', fresh.model_id.hex(), has='model id')
+    rejected(b, '--model-id', fresh.model_id.hex(), check='model id', has='model id')
 
 
 def test_public_values_and_links(c):
@@ -233,7 +233,7 @@ def test_public_values_and_links(c):
         (lambda s: s.edges[0].update(name='another'), 'R3'),
         (lambda s: setattr(s, 'nonce', bytes(32)), 'V3'),
         (lambda s: setattr(s, 'run_key', bytes(32)), 'R1'),
-        (lambda s: setattr(s, 'record', bytes(32)), ''),
+        (lambda s: setattr(s, 'record', bytes(32)), 'record'),
         (lambda s: s.slices[0].update(name='other'), 'R1'),
         (lambda s: (s.slices.pop(), s.set_model_id()), 'R1'),
         (lambda s: s.unproved.append(dict(name='segment_9', reason='r', index=9, macs=0)), 'R1'),
@@ -290,7 +290,7 @@ def test_what_is_not_proved(c):
     for change in (lambda st: st.unproved[0].update(macs=1), lambda st: st.slices[0].update(macs=1 << 40)):
         was = changed(b, change)
         check(not result('verify', '--rd', b)['coverage']['macs_checked'], 'without the model nobody knows')
-        rejected(b, '--model', model, has='multiply-accumulates')
+        rejected(b, '--model', model, check='model', has='multiply-accumulates')
         put(was, b)
     # reasons are the prover's words; control characters do not reach the terminal
     was = changed(b, lambda st: st.unproved[0].update(reason='\x1b[2J\nall proved\u009b1m'))
@@ -304,10 +304,10 @@ def test_what_is_not_proved(c):
     check(all(p['use'] == INNER for p in st.pubs) and len(names) == 2, 'both ends are next to unproved segments')
     for name, use in ((names[0], INPUT), (names[1], OUTPUT)):
         was = changed(b, lambda s: s.pub(name).update(use=use))
-        rejected(b, '--model', model, has='is not the model')
+        rejected(b, '--model', model, check='model', has='is not the model')
         put(was, b)
-    rejected(b, '--expect-input', os.path.join(m, 'input.json'), has='no input')
-    rejected(b, '--require-full', has='coverage')
+    rejected(b, '--expect-input', os.path.join(m, 'input.json'), check='expected input', has='no input')
+    rejected(b, '--require-full', check='coverage', has='coverage')
 
 
 def test_more_is_proved_than_the_model_allows(c):
@@ -363,16 +363,16 @@ def test_expectations_are_exact(c):
     # integer = floor(x / step + 1/2): the lower border belongs to the cell, the upper one to the next
     run('verify', '--rd', rd, '--expect-input', given(i, (cell - 0.5) * step))
     run('verify', '--rd', rd, '--expect-input', given(i, (cell + 0.4999) * step))
-    rejected(rd, '--expect-input', given(i, (cell + 0.5) * step), has='expected input')
-    rejected(rd, '--expect-input', given(i, (cell - 0.5001) * step), has='expected input')
-    rejected(rd, '--expect-input', given(i, 1e30), has='expected input')
+    rejected(rd, '--expect-input', given(i, (cell + 0.5) * step), check='expected input', has='expected input')
+    rejected(rd, '--expect-input', given(i, (cell - 0.5001) * step), check='expected input', has='expected input')
+    rejected(rd, '--expect-input', given(i, 1e30), check='expected input', has='expected input')
     out = result('verify', '--rd', rd)['outputs']
     write(c.path('o.json'), json.dumps(out))
     run('verify', '--rd', rd, '--expect-output', c.path('o.json'))
     o = st.pub(out[0]['name'])
     out[0]['data'][0] += 0.6 * 2.0 ** -o['scale'] if abs(o['cells'][0]) < 1 << 22 else abs(out[0]['data'][0]) * 2.0 ** -20
     write(c.path('o.json'), json.dumps(out))
-    rejected(rd, '--expect-output', c.path('o.json'), has='expected output')
+    rejected(rd, '--expect-output', c.path('o.json'), check='expected output', has='expected output')
 
 
 def test_files_that_are_none(c):
