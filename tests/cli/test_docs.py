@@ -155,13 +155,16 @@ def source(name):
 
 
 def test_guarantees_name_real_tests(c):
-    """docs/guarantees.md: numbered without gaps, each row names tests, and every name is a test of this build with that function."""
+    """docs/guarantees.md: numbered without gaps, each row names tests, and every name is a test with that function; of this build, where that has all of them."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     text = read(os.path.join(root, 'docs', 'guarantees.md')).decode()
     rows = re.findall(r'^\| (G-\d\d) \| (.*) \| (.*) \|$', text, re.M)
     check(sorted(g for g, _, _ in rows) == [f'G-{i:02}' for i in range(1, len(rows) + 1)] and len(rows) >= 40, 'numbers')
     listed = None
-    if shutil.which('ctest'):
+    cache = os.path.join(os.path.dirname(PROGRAM), 'CMakeCache.txt')
+    # Builds with sanitizers leave out what measures memory.
+    plain = os.path.exists(cache) and not re.search(rb'^DSP_SANITIZE:[A-Z]+=.', read(cache), re.M)
+    if plain and shutil.which('ctest'):
         p = subprocess.run(['ctest', '--test-dir', os.path.dirname(PROGRAM), '-N'], capture_output=True, text=True)
         listed = set(re.findall(r'^ *Test +#\d+: (\S+)$', p.stdout, re.M))
         check('cli_docs' in listed, p.stderr)
