@@ -86,14 +86,19 @@ def test_killed_and_run_again(c):
     span = 1.1 * sorted(seconds)[2]
     kills, late, left = 0, 0, {}
     while kills < KILLS:
+        check(late < 10 * KILLS, f'{kills} kills, {late} too late')
         m = shutil.copytree(ref, c.path(f'm{kills}'), ignore=shutil.ignore_patterns('run', 'slices', 'analysis'))
         for _ in range(rng.choice((1, 1, 2, 4))):     # what is killed may be a run that goes on after a kill
             p = start('full-run', '-m', m)
             time.sleep(rng.uniform(0, span))
-            late += p.poll() is not None
+            if p.poll() is None:
+                kills += 1
+                span *= 1.01
+            else:       # as fast as the machine is at the moment
+                late += 1
+                span *= 0.97
             p.kill()
             p.communicate()
-            kills += 1
             partly(m, want)
         for d, _, files in os.walk(m):
             for f in files:
@@ -101,8 +106,7 @@ def test_killed_and_run_again(c):
         full_run(m)
         same(state(m), want, f'after kill {kills}')
         shutil.rmtree(m)
-    check(late < kills / 2, f'{late} of {kills} had ended before they were killed')
-    print(f'        {kills} kills, {late} too late; temporary files seen: {sum(".tmp" in k for k in left)} kinds, locks left: {left.get(".dsperse.lock", 0)}')
+    print(f'        {kills} kills, {late} more too late; temporary files seen: {sum(".tmp" in k for k in left)} kinds, locks left: {left.get(".dsperse.lock", 0)}')
 
 
 def test_single_steps_killed(c):
